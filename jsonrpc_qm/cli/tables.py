@@ -1,0 +1,213 @@
+"""Tables for people: tasks, names, workers.
+
+Whoever imports this imports rich, so commands do it when they print a table.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jsonrpc_qm.answers import WorkerInfo
+from jsonrpc_qm.cli.exits import printable
+from jsonrpc_qm.cli.output import json_text
+from jsonrpc_qm.task import Status, Task
+
+STYLES = {
+    "queued": "yellow",
+    "started": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "dim",
+}
+
+STATES = ("queued", "scheduled", "started", "completed", "failed", "cancelled")
+"""The counts of `stats`, in their order."""
+
+LONGEST_VALUE = 2000
+"""How many characters of a JSON value a terminal shows."""
+
+
+def task_rows(tasks: Iterable[Task], *, header: bool = True) -> Table:
+    """One row a task."""
+    now = datetime.now(UTC)
+    table = _table("ID", header=header)
+    table.add_column("NAME", no_wrap=True, overflow="ellipsis")
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("TRIES", no_wrap=True, justify="right")
+    table.add_column("AGE", no_wrap=True, justify="right")
+    for task in tasks:
+        table.add_row(
+            _text(task.id),
+            _text(task.name),
+            _status(task, now),
+            _text(f"{task.attempts}/{task.max_attempts}"),
+            _text(age((now - task.created_at).total_seconds())),
+        )
+    return table
+
+
+def task_detail(task: Task, *, whole: bool = True) -> RenderableType:
+    """Everything about a task but what says nothing; `whole` keeps long values whole."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for key, value in _members(task):
+        grid.add_row(key, value if isinstance(value, Text) else _value(value, whole))
+    traceback = (task.error or {}).get("traceback")
+    if not traceback:
+        return grid
+    lines = Text("\n".join(printable(line) for line in str(traceback).splitlines()), style="dim")
+    return Group(grid, Text(), lines)
+
+
+def claimed_rows(tasks: Sequence[Task]) -> Table:
+    """Claimed tasks with what a worker needs to finish them."""
+    table = _table("ID")
+    table.add_column("TOKEN", no_wrap=True)
+    table.add_column("NAME", no_wrap=True, overflow="ellipsis")
+    table.add_column("PARAMETERS", no_wrap=True, overflow="ellipsis")
+    for task in tasks:
+        table.add_row(
+            _text(task.id),
+            str(task.token),
+            _text(task.name),
+            _text(json_text(task.parameters)),
+        )
+    return table
+
+
+def stats_table(stats: dict[str, Any]) -> RenderableType:
+    """The names and their counts, and a line about the manager."""
+    names: dict[str, dict[str, Any]] = stats["names"]
+    any_paused = any(counts["paused"] for counts in names.values())
+    several = len(names) > 1
+    table = _table("NAME", overflow="ellipsis", footer="total" if several else "")
+    table.show_footer = several
+    for state in STATES:
+        total = sum(counts[state] for counts in names.values())
+        table.add_column(state.upper(), justify="right", no_wrap=True, footer=_count(total))
+    table.add_column("OLDEST", justify="right", no_wrap=True)
+    if any_paused:
+        table.add_column("", no_wrap=True)
+    for name, counts in sorted(names.items()):
+        oldest = counts["oldest_queued_age"]
+        row = [_text(name)]
+        row += [_text(_count(counts[state]), _count_style(state, counts)) for state in STATES]
+        row.append(_text("-" if oldest is None else age(oldest)))
+        if any_paused:
+            row.append(_text("paused" if counts["paused"] else "", "yellow"))
+        table.add_row(*row)
+    return Group(table, Text(), _text(_manager_line(stats), "dim"))
+
+
+def worker_rows(workers: Sequence[WorkerInfo]) -> Table:
+    """One row a worker."""
+    now = datetime.now(UTC)
+    table = _table("WORKER", overflow="fold")
+    table.add_column("RUNNING", justify="right", no_wrap=True)
+    table.add_column("SEEN", justify="right", no_wrap=True)
+    table.add_column("STATE", no_wrap=True)
+    table.add_column("NAMES", overflow="ellipsis", no_wrap=True)
+    for worker in workers:
+        table.add_row(
+            _text(worker.worker),
+            str(worker.running),
+            age((now - worker.last_seen).total_seconds()),
+            _text("draining", "yellow") if worker.drain else _text("working"),
+            _text(", ".join(worker.names)),
+        )
+    return table
+
+
+def age(seconds: float) -> str:
+    """A duration in its one or two largest units: `0s`, `45s`, `12m`, `3h5m`, `7d`."""
+    left = max(0, int(seconds))
+    if left < 60:
+        return f"{left}s"
+    if left < 3600:
+        return f"{left // 60}m"
+    if left < 86400:
+        minutes = left % 3600 // 60
+        return f"{left // 3600}h{minutes}m" if minutes else f"{left // 3600}h"
+    return f"{left // 86400}d"
+
+
+def _table(first: str, *, header: bool = True, overflow: Any = "fold", footer: str = "") -> Table:
+    table = Table(
+        box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+    )
+    table.add_column(first, overflow=overflow, no_wrap=True, footer=footer)
+    return table
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(printable(text), style=style)
+
+
+def _value(value: Any, whole: bool) -> Text:
+    text = value if isinstance(value, str) else json_text(value)
+    if whole or len(text) <= LONGEST_VALUE:
+        return _text(text)
+    return _text(f"{text[:LONGEST_VALUE]}... ({len(text)} characters; --json prints all)")
+
+
+def _status(task: Task, now: datetime) -> Text:
+    status = str(task.status)
+    if task.status == Status.QUEUED and task.run_at > now:
+        status = f"queued, due in {age((task.run_at - now).total_seconds())}"
+    elif task.status == Status.STARTED and task.cancel_requested:
+        status = "started, cancel requested"
+    return _text(status, STYLES[task.status])
+
+
+def _members(task: Task) -> Iterable[tuple[str, Any]]:
+    now = datetime.now(UTC)
+    yield "id", task.id
+    yield "name", task.name
+    yield "status", _status(task, now)
+    yield "parameters", json_text(task.parameters)
+    if task.status == Status.COMPLETED:
+        yield "result", json_text(task.result)
+    if task.error:
+        said = f"{task.error.get('type')}: {task.error.get('message')}"
+        yield "error", _text(said, "red")
+        if "data" in task.error:
+            yield "error data", json_text(task.error["data"])
+    if task.progress is not None:
+        yield "progress", json_text(task.progress)
+    yield "attempts", f"{task.attempts} of {task.max_attempts}"
+    if task.lost:
+        yield "lost", f"{task.lost}, at most {task.max_lost}"
+    if task.priority:
+        yield "priority", str(task.priority)
+    for key in ("worker", "unique_key"):
+        if (value := getattr(task, key)) is not None:
+            yield key, value
+    if task.metadata:
+        yield "metadata", json_text(task.metadata)
+    for key in ("run_at", "created_at", "started_at", "lease_expires_at", "finished_at"):
+        if (moment := getattr(task, key)) is not None:
+            yield key, f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _count(number: int) -> str:
+    return str(number)
+
+
+def _count_style(state: str, counts: dict[str, Any]) -> str:
+    if not counts[state]:
+        return "dim"
+    return "red" if state == "failed" else ""
+
+
+def _manager_line(stats: dict[str, Any]) -> str:
+    manager = stats["manager"]
+    workers = stats["workers"]
+    return (
+        f"{workers} worker{'' if workers == 1 else 's'}; manager {manager['version']}, "
+        f"up {age(manager['uptime'])}, {manager['storage']}"
+    )

@@ -1,0 +1,149 @@
+"""The sync client's connections: urllib3's pool, which here can also hang up on calls under way."""
+
+import os
+import socket
+from collections.abc import Mapping
+from threading import Event, Lock
+from typing import Any
+from weakref import WeakSet
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.util import parse_url
+
+from jsonrpc_qm.client.protocol import (
+    Endpoint,
+    Reply,
+    answer_lost,
+    closed,
+    reason_of,
+    unreachable,
+    untrusted,
+)
+from jsonrpc_qm.errors import InvalidParams
+
+
+class _Lines:
+    """The sockets in use or kept for use, so that another thread can hang up on them."""
+
+    def __init__(self) -> None:
+        self.hung_up = Event()
+        self._lock = Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+
+    def add(self, line: socket.socket | None) -> None:
+        with self._lock:
+            if line is not None:
+                self._sockets.add(line)
+        if self.hung_up.is_set():
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Tell the other side that nothing more comes.
+
+        It then ends a long poll without taking a task for it, while an answer that is on its way
+        still arrives; closing the socket would lose that one.
+        """
+        self.hung_up.set()
+        with self._lock:
+            for line in self._sockets:
+                try:
+                    # SSLSocket.shutdown would end the decryption of an answer on its way.
+                    socket.socket.shutdown(line, socket.SHUT_WR)
+                except OSError:
+                    continue  # closed already
+
+
+class _Connection(HTTPConnection):
+    def __init__(self, *args: Any, lines: _Lines, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lines = lines
+
+    def connect(self) -> None:
+        super().connect()
+        self._lines.add(self.sock)
+
+
+class _SecureConnection(HTTPSConnection):
+    def __init__(self, *args: Any, lines: _Lines, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lines = lines
+
+    def connect(self) -> None:
+        super().connect()
+        self._lines.add(self.sock)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class Connections:
+    """The connections of one process to one manager; threads may share them."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float, keep: int) -> None:
+        """`timeout` in seconds, `keep` connections stay open for reuse."""
+        self.pid = os.getpid()
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._lines = _Lines()
+        try:
+            url = parse_url(endpoint.rpc_url)
+        except LocationParseError as error:
+            raise InvalidParams.of("url", str(error)) from None
+        pool = _SecurePool if url.scheme == "https" else _Pool
+        self._path = url.request_uri
+        self._pool = pool(
+            url.host or "", url.port, maxsize=keep, headers=endpoint.headers, lines=self._lines
+        )
+
+    def post(self, body: bytes, *, wait: float) -> Reply:
+        """Send a request and read the response, for which `wait` seconds more are given.
+
+        Raises:
+            QueueError: no response arrived; Unavailable where another try may help.
+        """
+        timeout = Timeout(connect=self._timeout, read=self._timeout + wait)
+        try:
+            response = self._pool.urlopen(
+                "POST", self._path, body=body, timeout=timeout, retries=False, redirect=False
+            )
+        except (HTTPError, OSError) as error:
+            raise self._translated(error) from error
+        return Reply(response.status, response.headers, response.data)
+
+    def hang_up(self) -> None:
+        """End the calls under way, and make no connections from now on."""
+        self._lines.hang_up()
+        self._pool.close()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond a hang-up."""
+        self._lines.hung_up.wait(seconds)
+
+    def _translated(self, error: Exception) -> Exception:
+        if self._lines.hung_up.is_set() or isinstance(error, ClosedPoolError):
+            return closed()
+        if isinstance(error, NewConnectionError):
+            return unreachable(self._endpoint, reason_of(error.__cause__))
+        if isinstance(error, ConnectTimeoutError):
+            return unreachable(self._endpoint, f"no connection within {self._timeout:g} s")
+        if isinstance(error, SSLError):
+            return untrusted(self._endpoint, str(error))
+        if isinstance(error, ReadTimeoutError):
+            return answer_lost(self._endpoint, "time is up")
+        cause = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
+        return answer_lost(self._endpoint, reason_of(cause))

@@ -1,0 +1,168 @@
+"""What comes back from the manager, or does not: a value, or one typed error with one clear line.
+
+No I/O here: both clients hand in what their HTTP library gave them.
+"""
+
+import os
+import socket
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from msgspec import UNSET
+
+from jsonrpc_qm.client.calls import Call, ErrorObject
+from jsonrpc_qm.errors import BY_CODE, Forbidden, InvalidParams, QueueError, TooLarge, Unavailable
+from jsonrpc_qm.version import VERSION
+
+T = TypeVar("T")
+
+ANSWER_LOST = "answer_lost"
+"""A member of Unavailable's data: true when the call was sent and may have been carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a manager is."""
+
+    url: str
+    """As it was given, without credentials and without a slash at the end: what messages show."""
+    rpc_url: str
+    """Where calls are posted to."""
+    headers: Mapping[str, str]
+    """What every request carries."""
+
+    @classmethod
+    def of(cls, url: str) -> "Endpoint":
+        """The endpoint of a manager's URL: http or https, maybe with a path, or `user:password@`.
+
+        Raises:
+            InvalidParams: it is no such URL.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except (ValueError, AttributeError, TypeError) as error:
+            raise InvalidParams.of("url", f"{url!r}: {error}") from None
+        if parts.scheme not in ("http", "https") or not host or any(map(str.isspace, url)):
+            raise InvalidParams.of("url", f"{url!r} is not like http://127.0.0.1:8642")
+        if parts.query or parts.fragment:
+            raise InvalidParams.of("url", f"{url!r}: a manager's URL ends with its path")
+        headers = {"Content-Type": "application/json", "User-Agent": f"jsonrpc-qm/{VERSION}"}
+        if parts.username is not None:
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+        authority = f"[{host}]" if ":" in host else host
+        authority += f":{port}" if port is not None else ""
+        shown = f"{parts.scheme}://{authority}{parts.path.rstrip('/')}"
+        return cls(shown, f"{shown}/rpc", headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response, wholly read."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Case-insensitive."""
+    body: bytes
+
+
+def read(call: Call[T], endpoint: Endpoint, reply: Reply) -> T:
+    """The value that the manager answered.
+
+    Raises:
+        QueueError: the manager's refusal, or a fault of HTTP.
+    """
+    if reply.status != HTTPStatus.OK:
+        raise _http_fault(call, endpoint, reply)
+    try:
+        answer = call.decoder.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        start = " ".join(reply.body[:200].decode(errors="replace").split())[:80]
+        reason = f"{endpoint.rpc_url} gave no answer to {call.method} ({error}): {start!r}"
+        raise QueueError(reason) from None
+    if answer.error is not None:
+        raise error_of(answer.error, endpoint)
+    if answer.result is UNSET:
+        raise QueueError(f"{endpoint.rpc_url} answered with neither a result nor an error")
+    return answer.result
+
+
+def error_of(error: ErrorObject, endpoint: Endpoint) -> QueueError:
+    """The typed error of a JSON-RPC error object; an unknown code gives a plain QueueError."""
+    kind = BY_CODE.get(error.code)
+    data = error.data if isinstance(error.data, dict) else {}
+    if error.data is not None and not isinstance(error.data, dict):
+        data = {"data": error.data}
+    if kind is None:
+        return QueueError(f"{error.message} (code {error.code})", data=data)
+    detail = "" if error.message == kind.message else error.message
+    if kind is InvalidParams and "param" in data:
+        detail = f"{data['param']}: {data.get('reason', '')}"
+    elif kind is Unavailable and not detail:
+        detail = f"{endpoint.url} is stopping, or can't reach its storage"
+    return kind(detail, data=data)
+
+
+def unreachable(endpoint: Endpoint, reason: str) -> Unavailable:
+    """The error when nothing could be sent."""
+    return Unavailable(f"no manager answers at {endpoint.url} ({reason})")
+
+
+def answer_lost(endpoint: Endpoint, reason: str) -> Unavailable:
+    """The error when a call was sent and no answer arrived."""
+    detail = f"no answer from {endpoint.url} ({reason}); the call may have been carried out"
+    return Unavailable(detail, data={ANSWER_LOST: True})
+
+
+def untrusted(endpoint: Endpoint, reason: str) -> QueueError:
+    """The error when TLS finds fault with the other side: another try would end alike."""
+    return QueueError(f"no secure connection to {endpoint.url}: {reason}")
+
+
+def closed() -> QueueError:
+    """The error of a call on a client that is closed, or that was closed meanwhile."""
+    return QueueError("this client is closed")
+
+
+def reason_of(error: BaseException | None) -> str:
+    """The words of the operating system for an error, without addresses and numbers."""
+    if isinstance(error, OSError) and error.errno:
+        if isinstance(error, socket.gaierror):
+            return (error.strerror or str(error)).lower()
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
+
+
+def _http_fault(call: Call[T], endpoint: Endpoint, reply: Reply) -> QueueError:
+    status = reply.status
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+    what = f"{endpoint.rpc_url} answered HTTP {status} {phrase}".rstrip()
+    match status:
+        case 413:
+            size = len(call.body)
+            return TooLarge(f"{what} to a request of {size} bytes", data={"size": size})
+        case 429 | 503:
+            return Unavailable(what, data=_retry_after(reply))
+        case 502 | 504:
+            # Of a proxy: what became of the call, it can't know.
+            return Unavailable(what, data={**_retry_after(reply), ANSWER_LOST: True})
+        case 401 | 403:
+            return Forbidden(what)
+        case 404 | 405:
+            return QueueError(f"{what}: is this the URL of a manager?")
+        case 301 | 302 | 303 | 307 | 308:
+            return QueueError(f"{what}: it has moved to {reply.headers.get('Location', 'nowhere')}")
+        case _:
+            return QueueError(what)
+
+
+def _retry_after(reply: Reply) -> dict[str, float]:
+    """The header's seconds; its other form, a date, is not used by proxies (RFC 9110, 10.2.3)."""
+    value = reply.headers.get("Retry-After", "")
+    return {"retry_after": float(value)} if value.isdecimal() else {}

@@ -1,0 +1,74 @@
+"""Carries operations out: any number of them in one transaction, each verb called once for all."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
+from jsonrpc_qm.operations import PURGE_BATCH, Operation
+from jsonrpc_qm.storage.base import Storage
+
+logger = logging.getLogger("jsonrpc_qm.execution")
+
+Verb = Callable[[Storage, Sequence[Any], int], list[Any]]
+
+VERBS: dict[str, Verb] = {
+    "transition": lambda storage, events, now: storage.transition(events, now),
+    "add": lambda storage, groups, now: storage.add(groups, now),
+    "delete": lambda storage, ids, now: storage.delete(ids),
+    "purge": lambda storage, filters, now: [storage.purge(f, PURGE_BATCH) for f in filters],
+    "pause": lambda storage, pauses, now: [storage.pause(*pause) for pause in pauses],
+    "saw": lambda storage, sightings, now: storage.saw(sightings, now),
+    "drain": lambda storage, workers, now: [storage.drain(w, now) for w in workers],
+    "forget": lambda storage, moments, now: [storage.forget_workers(m) for m in moments],
+    "sweep": lambda storage, limits, now: [storage.sweep(now, limit) for limit in limits],
+    # Last, so that a claim finds what the others have made due.
+    "claim": lambda storage, claims, now: storage.claim(claims, now),
+}
+"""The verbs in the order in which one transaction carries them out."""
+
+
+def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
+    """Carry all out in one transaction; for each operation the answers to its steps.
+
+    Raises whatever the storage raises; nothing has happened then.
+    """
+    answers: list[list[list[Any]]] = [[[]] * len(operation.steps) for operation in operations]
+    with storage.transaction():
+        now = storage.now()
+        for verb, run in VERBS.items():
+            items: list[Any] = []
+            places = []
+            for operation, answer in zip(operations, answers, strict=True):
+                for place, step in enumerate(operation.steps):
+                    if step.verb == verb:
+                        places.append((answer, place, len(items), len(step.items)))
+                        items.extend(step.items)
+            if places:
+                found = run(storage, items, now)
+                for answer, place, start, length in places:
+                    answer[place] = found[start : start + length]
+    return answers
+
+
+def execute_apart(
+    storage: Storage, operations: Sequence[Operation[Any]]
+) -> list[list[list[Any]] | QueueError]:
+    """Like execute, but an operation that breaks takes none of its neighbours down.
+
+    When the storage can't be used, all are Unavailable and nothing was done.
+    """
+    try:
+        return [*execute(storage, operations)]
+    except Unavailable as error:
+        return [error] * len(operations)
+    except Exception:
+        if len(operations) == 1:
+            logger.exception("an operation failed: %s", [s.verb for s in operations[0].steps])
+            return [InternalError()]
+    return [answer for operation in operations for answer in execute_apart(storage, [operation])]
+
+
+def perform(storage: Storage, operation: Operation[Any]) -> Any:
+    """Carry one operation out and return its answer, or raise why not."""
+    return operation.answer(*execute(storage, [operation])[0])

@@ -1,0 +1,186 @@
+"""The seam: what every storage does, in verbs of the domain.
+
+Verbs are plain, synchronous, and take and give lists, so that a batch costs a few statements. A
+verb never commits: `with storage.transaction():` around any number of verbs does. Refusals are values in
+the answer (a QueueError in the place of a record), so one refused member holds nothing back; an
+exception means that nothing of the transaction happened. Time comes in as an argument, in
+microseconds. `storage/memory.py` is the executable specification.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.transitions import Event
+
+SWEEP_LIMIT = 500
+"""How many due tasks one sweep moves; more wait for the next sweep or claim."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's wish for tasks."""
+
+    names: tuple[str, ...]
+    worker: str | None = None
+    max_tasks: int = 1
+    lease: int | None = None
+    """Microseconds; None for each task's own."""
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep found."""
+
+    records: list[Record]
+    """The tasks it moved, as they are now."""
+    ready: dict[str, int]
+    """How many tasks each name has that a claim could take now; names with none, and paused
+    ones, are left out."""
+    next_due: int | None
+    """When time alone changes a task next; at most `now` when more are due already."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    records: list[Record]
+    next_cursor: str | None
+
+
+class NameStats(msgspec.Struct, kw_only=True):
+    """How many tasks of one name are in each state."""
+
+    queued: int = 0
+    """Due now."""
+    scheduled: int = 0
+    """Queued with `run_at` ahead."""
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    oldest_queued_age: float | None = None
+    """Seconds since the `run_at` of the one that has been due longest; None when none is due."""
+    paused: bool = False
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker was heard of."""
+
+    worker: str
+    names: tuple[str, ...] = ()
+    """What it asked for; empty when it did not ask (a heartbeat), which changes no names."""
+
+
+class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as the storage remembers it."""
+
+    worker: str
+    names: tuple[str, ...]
+    last_seen: int
+    running: int
+    """How many tasks it holds."""
+    drain: bool
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which finished tasks to purge."""
+
+    name: str | None = None
+    status: str | None = None
+    finished_before: int | None = None
+    """A moment; None for all."""
+
+
+class Storage(Protocol):
+    """What keeps the tasks. Every verb but `now`, `changes` and `close` may raise Unavailable."""
+
+    url: str
+    """Where it is, without credentials."""
+
+    def now(self) -> int:
+        """The storage's clock, in microseconds. Leases are judged by it."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All verbs inside happen together, and are on stable storage when it ends, or not at all.
+
+        Verbs that write must run inside one. Transactions do not nest.
+        """
+
+    def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
+        """Store new tasks; each group wholly or not at all, groups apart from each other.
+
+        For each group its records in order, or the Conflict that held it back. An id that exists
+        with equal name and parameters, and a unique key that an unfinished task of the name has,
+        give the stored record instead of a new one.
+        """
+
+    def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        """Take due tasks for each claim in turn: highest priority, then oldest run_at, then first
+        stored, across all its names but paused ones.
+
+        Does a sweep first, so that what is ripe, lost or expired by now counts as such. Each record
+        is taken by one claim only and carries a token larger than any that it had. A claim that
+        finds nothing gets an empty list, and so does one of a worker that is asked to drain.
+        """
+
+    def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:
+        """Apply each event to its task, in order, each a conditional write of its own.
+
+        For each event the record as it is then, or the refusal: TaskNotFound, LeaseLost,
+        InvalidState; Conflict when a retry meets another holder of its unique key, or when one of
+        a Complete's follow-up tasks does. A Complete's tasks are stored with it, or neither is; an
+        outcome sent again stores nothing.
+        """
+
+    def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
+        """Move up to `limit` tasks that time alone has changed, those due longest first."""
+
+    def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
+        """Delete finished tasks: True, TaskNotFound or InvalidState for each."""
+
+    def purge(self, filter: Filter, limit: int) -> int:
+        """Delete up to `limit` finished tasks that match, and say how many."""
+
+    def pause(self, name: str, paused: bool) -> None:
+        """Stop or resume claims of a name; doing so twice changes nothing."""
+
+    def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
+        """Remember that workers were heard of; for each whether it is asked to drain.
+
+        A worker not heard of for WORKER_GONE starts anew, without its drain.
+        """
+
+    def drain(self, worker: str, now: int) -> bool:
+        """Ask a worker to finish what it has and stop; False when it is not known."""
+
+    def forget_workers(self, before: int) -> None:
+        """Forget the workers last seen before that moment."""
+
+    def get(self, ids: Sequence[str]) -> list[Record | None]:
+        """The tasks, None for one that is not there."""
+
+    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+        """Tasks, the last stored first, from after the cursor on. `status` is a public one.
+
+        Raises:
+            InvalidParams: the cursor is none of ours.
+        """
+
+    def stats(self, now: int) -> dict[str, NameStats]:
+        """For each name that has a task or is paused; cheap at any size."""
+
+    def workers(self) -> list[WorkerRow]:
+        """All remembered workers by name."""
+
+    def changes(self) -> int:
+        """A number that differs after another process has changed something; cheap to ask."""
+
+    def close(self) -> None:
+        """Release the calling thread's and the shared resources; a second call does nothing."""
+
+
+WORKER_GONE = 60_000_000
+"""After this many microseconds without a word a worker counts as gone."""

@@ -1,0 +1,99 @@
+"""The cold reads of storage/sql.py: lists, counts, workers. Cheap at any number of tasks."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.moments import SECOND
+from jsonrpc_qm.record import SCHEDULED
+from jsonrpc_qm.storage import statements
+from jsonrpc_qm.storage.base import NameStats, WorkerRow
+
+Run = Callable[..., Any]
+
+STATUSES = ("queued", SCHEDULED, "started", "completed", "failed", "cancelled")
+
+PRIORITIES_LOOKED_AT = 64
+"""`oldest_queued_age` looks at this many different priorities of a name, the highest ones: each is
+one step in the index, so a name with a priority for every task costs no scan."""
+
+
+def position(cursor: str | None) -> int:
+    """The row number before which a page begins."""
+    if cursor is None:
+        return statements.FOREVER
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
+    return min(int(cursor), statements.FOREVER)
+
+
+def statuses(status: str | None) -> Sequence[str]:
+    """The stored statuses behind a public one; all for None."""
+    if status is None:
+        return STATUSES
+    return ("queued", SCHEDULED) if status == "queued" else (status,)
+
+
+def finished_statuses(status: str | None) -> Sequence[str]:
+    """The finished statuses that a purge goes through."""
+    return STATUSES[3:] if status is None else (status,)
+
+
+def branches(run: Run, name: str | None, status: str | None) -> list[tuple[str, tuple[str, ...]]]:
+    """The queries whose rows together are the list, each in the order of one index."""
+    if name is None and status is None:
+        return [(statements.LIST_ALL, ())]
+    pairs: list[tuple[str, str]] = []
+    for stored in statuses(status):
+        names = [name] if name else [row[0] for row in run(statements.NAMES_IN, (stored,))]
+        pairs.extend((each, stored) for each in names)
+    return [(statements.LIST_BRANCH, pair) for pair in pairs]
+
+
+def stats(run: Run, now: int) -> dict[str, NameStats]:
+    """Count by name, from the tally; what is ripe but not swept yet counts as due."""
+    counted: dict[str, NameStats] = {}
+    for name, status, tasks in run(statements.TALLY).fetchall():
+        setattr(counted.setdefault(name, NameStats()), status, tasks)
+    oldest = {name: _oldest(run, name) for name, row in counted.items() if row.queued}
+    for name, tasks, run_at in run(statements.OVERDUE, (now, now)).fetchall():
+        row = counted.setdefault(name, NameStats())
+        row.queued += tasks
+        row.scheduled -= tasks
+        oldest[name] = min(run_at, oldest.get(name, run_at))
+    for name, run_at in oldest.items():
+        counted[name].oldest_queued_age = max(0, now - run_at) / SECOND
+    for (name,) in run(statements.PAUSED).fetchall():
+        counted.setdefault(name, NameStats()).paused = True
+    return counted
+
+
+def _oldest(run: Run, name: str) -> int:
+    oldest = priority = statements.FOREVER
+    for _ in range(PRIORITIES_LOOKED_AT):
+        row = run(statements.OLDEST, (name, priority)).fetchone()
+        if row is None:
+            break
+        priority = row[0]
+        oldest = min(oldest, row[1])
+    return oldest
+
+
+def workers(run: Run) -> list[WorkerRow]:
+    """All remembered workers, with how many tasks they hold."""
+    running: Counter[str] = Counter()
+    for (name,) in run(statements.NAMES_IN, ("started",)).fetchall():
+        running.update(dict(run(statements.RUNNING, (name,)).fetchall()))
+    return [
+        WorkerRow(
+            worker=worker,
+            names=tuple(msgspec.json.decode(names)),
+            last_seen=last_seen,
+            running=running[worker],
+            drain=bool(drain),
+        )
+        for worker, names, last_seen, drain in run(statements.WORKERS).fetchall()
+    ]

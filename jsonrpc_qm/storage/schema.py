@@ -1,0 +1,144 @@
+"""The tables, as peewee models: what is stored, and by what it is found.
+
+task     one row a task; its columns are record.Record's fields, after the row's own number
+tally    how many tasks each name has in each status, so that counting never scans
+paused   the names that are not claimed from
+worker   who was heard of, when, and whether it is asked to drain
+meta     the version of this schema
+"""
+
+from peewee import (
+    SQL,
+    AutoField,
+    BigIntegerField,
+    CompositeKey,
+    Database,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+from jsonrpc_qm.errors import Unavailable
+
+SCHEMA_VERSION = 1
+
+
+class TaskRow(Model):
+    """The order of the columns after `seq` is that of record.FIELDS."""
+
+    seq = AutoField()
+    id = TextField(unique=True)
+    name = TextField()
+    status = TextField()
+    parameters = TextField(null=True)
+    priority = IntegerField()
+    run_at = BigIntegerField()
+    max_attempts = IntegerField()
+    max_lost = IntegerField()
+    lease = BigIntegerField()
+    timeout = BigIntegerField(null=True)
+    expires_at = BigIntegerField(null=True)
+    backoff = TextField(null=True)
+    unique_key = TextField(null=True)
+    metadata = TextField(null=True)
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+    due_at = BigIntegerField(null=True)
+    result = TextField(null=True)
+    error = TextField(null=True)
+    attempts = IntegerField(constraints=[SQL("DEFAULT 0")])
+    failures = IntegerField(constraints=[SQL("DEFAULT 0")])
+    lost = IntegerField(constraints=[SQL("DEFAULT 0")])
+    progress = TextField(null=True)
+    worker = TextField(null=True)
+    token = BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    outcome = TextField(null=True)
+    claim_lease = BigIntegerField(null=True)
+    lease_expires_at = BigIntegerField(null=True)
+    timeout_at = BigIntegerField(null=True)
+    cancel_requested = IntegerField(constraints=[SQL("DEFAULT 0")])
+    started_at = BigIntegerField(null=True)
+    finished_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "task"
+
+
+class TallyRow(Model):
+    name = TextField()
+    status = TextField()
+    tasks = BigIntegerField()
+
+    class Meta:
+        table_name = "tally"
+        primary_key = CompositeKey("name", "status")
+
+
+class PausedRow(Model):
+    name = TextField(primary_key=True)
+
+    class Meta:
+        table_name = "paused"
+
+
+class WorkerSeenRow(Model):
+    worker = TextField(primary_key=True)
+    names = TextField()
+    last_seen = BigIntegerField()
+    drain = IntegerField()
+
+    class Meta:
+        table_name = "worker"
+
+
+class MetaRow(Model):
+    key = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "meta"
+
+
+def _index(name: str, *columns: str, where: str) -> None:
+    fields = [SQL(column) for column in columns]
+    TaskRow.add_index(TaskRow.index(*fields, name=name, where=SQL(where)))
+
+
+# What a claim walks: due tasks of one name in the order in which they are taken.
+_index("task_ready", "name", "priority DESC", "run_at", where="status = 'queued'")
+# What time alone changes next.
+_index("task_due", "due_at", where="due_at IS NOT NULL")
+# What retention and purge walk.
+_index("task_finished", "status", "finished_at", where="finished_at IS NOT NULL")
+# What lists walk; rows of equal keys are in the order in which they were stored.
+TaskRow.add_index(TaskRow.index(SQL("name"), SQL("status"), name="task_listing"))
+TaskRow.add_index(
+    TaskRow.index(
+        SQL("name"),
+        SQL("unique_key"),
+        name="task_unique",
+        unique=True,
+        where=SQL("unique_key IS NOT NULL AND status IN ('queued', 'scheduled', 'started')"),
+    )
+)
+
+MODELS = [TaskRow, TallyRow, PausedRow, WorkerSeenRow, MetaRow]
+
+
+def create_schema(database: Database) -> None:
+    """Create what is missing, in the transaction that is open.
+
+    Raises:
+        Unavailable: the schema is of a newer version than this code knows.
+    """
+    with database.bind_ctx(MODELS, bind_refs=False, bind_backrefs=False):
+        MetaRow.create_table()
+        stored = MetaRow.get_or_none(MetaRow.key == "schema_version")
+        if stored is None:
+            database.create_tables(MODELS)
+            MetaRow.insert(key="schema_version", value=str(SCHEMA_VERSION)).execute()
+        elif int(stored.value) > SCHEMA_VERSION:
+            raise Unavailable.of(
+                f"the database has schema version {stored.value}, this program knows up to "
+                f"{SCHEMA_VERSION}: use a newer jsonrpc-qm"
+            )

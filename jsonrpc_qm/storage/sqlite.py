@@ -1,0 +1,108 @@
+"""The embedded default: one SQLite file, several processes may use it at the same time."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import peewee
+
+from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.storage.schema import create_schema
+from jsonrpc_qm.storage.sql import SqlStorage
+
+logger = logging.getLogger("jsonrpc_qm.storage")
+
+DEFAULT_PATH = "jsonrpc-qm.db"
+"""Where `QueueManager()` keeps its tasks, in the current folder."""
+
+PRAGMAS = {
+    "journal_mode": "wal",
+    # A commit returns when the log is on the disk, not only in the system's memory.
+    "synchronous": "full",
+    # Kibibytes, when negative.
+    "cache_size": -32 * 1024,
+    # Pages of log before it is copied into the database; fewer, longer copies than the default.
+    "wal_autocheckpoint": 4000,
+    "temp_store": "memory",
+}
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first release with RETURNING."""
+
+
+class SqliteStorage(SqlStorage):
+    """Tasks in the SQLite file at `path`, made when it is not there.
+
+    Every commit is on the disk when it returns (WAL, synchronous=FULL). `timeout` is how many
+    seconds a write waits for another process that is writing.
+
+    Raises:
+        Unavailable: the file can't be opened or written, is no database, or is of a newer version.
+    """
+
+    def __init__(self, path: str | Path = DEFAULT_PATH, *, timeout: float = 10.0) -> None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise Unavailable.of(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed")
+        self.path = Path(path)
+        self.url = f"sqlite:///{path}"
+        self._writing = threading.Lock()
+        self._connections = _Connections(str(path), timeout=timeout)
+        super().__init__(self._connections)
+        with self.transaction():
+            create_schema(self.database)
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+    def exclusive(self) -> threading.Lock:
+        # SQLite has one writer; waiting for a lock wakes sooner than its own retries.
+        return self._writing
+
+    def begin(self) -> None:
+        # A deferred transaction that reads first could not become a writing one later.
+        self.run("BEGIN IMMEDIATE")
+
+    def roll_back(self) -> None:
+        # A full disk makes SQLite roll back by itself.
+        if not self.database.is_closed() and self.database.connection().in_transaction:
+            self.run("ROLLBACK")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (peewee.IntegrityError, sqlite3.IntegrityError):
+            raise
+        except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
+            logger.warning("%s: %s", self.path, error)
+            raise Unavailable.of(f"the database {self.path} can't be used ({error})") from error
+
+    def changes(self) -> int:
+        with self.translated():
+            return int(self.run("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        self._connections.close_all()
+
+
+class _Connections(peewee.SqliteDatabase):
+    """A connection a thread, all of which any thread may close."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._opened: list[sqlite3.Connection] = []
+        super().__init__(path, pragmas=PRAGMAS, timeout=timeout, check_same_thread=False)
+
+    def _connect(self) -> Any:
+        connection = super()._connect()  # type: ignore[misc]
+        self._opened.append(connection)
+        return connection
+
+    def close_all(self) -> None:
+        self.close()
+        while self._opened:
+            self._opened.pop().close()

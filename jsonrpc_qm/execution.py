@@ -1,6 +1,7 @@
 """Carries operations out: any number of them in one transaction, each verb called once for all."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,13 @@ from jsonrpc_qm.storage.base import Storage
 
 logger = logging.getLogger("jsonrpc_qm.execution")
 
+def _each(verb: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> list[None]:
+    """Call a verb that answers nothing once for each tuple of arguments."""
+    for call in calls:
+        verb(*call)
+    return [None] * len(calls)
+
+
 Verb = Callable[[Storage, Sequence[Any], int], list[Any]]
 
 VERBS: dict[str, Verb] = {
@@ -17,15 +25,33 @@ VERBS: dict[str, Verb] = {
     "add": lambda storage, groups, now: storage.add(groups, now),
     "delete": lambda storage, ids, now: storage.delete(ids),
     "purge": lambda storage, filters, now: [storage.purge(f, PURGE_BATCH) for f in filters],
-    "pause": lambda storage, pauses, now: [storage.pause(*pause) for pause in pauses],
+    "pause": lambda storage, pauses, now: _each(storage.pause, pauses),
     "saw": lambda storage, sightings, now: storage.saw(sightings, now),
     "drain": lambda storage, workers, now: [storage.drain(w, now) for w in workers],
-    "forget": lambda storage, moments, now: [storage.forget_workers(m) for m in moments],
+    "forget": lambda storage, moments, now: _each(storage.forget_workers, moments),
     "sweep": lambda storage, limits, now: [storage.sweep(now, limit) for limit in limits],
     # Last, so that a claim finds what the others have made due.
     "claim": lambda storage, claims, now: storage.claim(claims, now),
 }
 """The verbs in the order in which one transaction carries them out."""
+
+
+class _Batch:
+    """The members of one verb's list, and to whom the answers belong."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self._owners: list[tuple[list[list[Any]], int, int]] = []
+
+    def take(self, items: Sequence[Any], answer: list[list[Any]], place: int) -> None:
+        self.items.extend(items)
+        self._owners.append((answer, place, len(items)))
+
+    def give(self, found: list[Any]) -> None:
+        start = 0
+        for answer, place, length in self._owners:
+            answer[place] = found[start : start + length]
+            start += length
 
 
 def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
@@ -34,20 +60,15 @@ def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list
     Raises whatever the storage raises; nothing has happened then.
     """
     answers: list[list[list[Any]]] = [[[]] * len(operation.steps) for operation in operations]
+    batches: dict[str, _Batch] = defaultdict(_Batch)
+    for operation, answer in zip(operations, answers, strict=True):
+        for place, step in enumerate(operation.steps):
+            batches[step.verb].take(step.items, answer, place)
     with storage.transaction():
         now = storage.now()
         for verb, run in VERBS.items():
-            items: list[Any] = []
-            places = []
-            for operation, answer in zip(operations, answers, strict=True):
-                for place, step in enumerate(operation.steps):
-                    if step.verb == verb:
-                        places.append((answer, place, len(items), len(step.items)))
-                        items.extend(step.items)
-            if places:
-                found = run(storage, items, now)
-                for answer, place, start, length in places:
-                    answer[place] = found[start : start + length]
+            if verb in batches:
+                batches[verb].give(run(storage, batches[verb].items, now))
     return answers
 
 

@@ -10,14 +10,42 @@ import msgspec
 
 from jsonrpc_qm.errors import InvalidParams
 
+MAX_DEPTH = 200
+"""How deep arrays and objects may be nested: what any common parser reads with its defaults."""
+
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
 
-def from_parsed(value: Any) -> str | None:
-    """The text of a value that came out of a JSON parser, so holds nothing but JSON."""
-    return None if value is None else _encode(value).decode()
+def from_parsed(value: Any, param: str) -> str | None:
+    """The text of a value that came out of a JSON parser; `param` names it in the error.
+
+    Raises:
+        InvalidParams: it is nested deeper than MAX_DEPTH.
+    """
+    if value is None:
+        return None
+    text = _encode(value).decode()
+    _check_depth(text, param)
+    return text
+
+
+def _check_depth(text: str, param: str) -> None:
+    # Counting all brackets is quick, and enough for nearly every text.
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    level = [_decode(text)]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+    # What is left was inside of MAX_DEPTH arrays and objects.
+    if level:
+        raise InvalidParams.of(param, f"nested deeper than {MAX_DEPTH} levels")
 
 
 def from_python(value: Any, param: str) -> str | None:
@@ -34,6 +62,7 @@ def from_python(value: Any, param: str) -> str | None:
         _decode(text)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidParams.of(param, str(error) or "no JSON value") from None
+    _check_depth(text, param)
     return text
 
 

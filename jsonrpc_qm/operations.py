@@ -1,8 +1,8 @@
 """The manager's rules: a checked wish becomes storage verbs, and their answers become its answer.
 
 Every method that writes is a function from its params to an Operation; nothing here does I/O. A
-caller in the same process executes one operation at a time, the server's committer executes all that
-are waiting in one transaction: execution.py serves both.
+caller in the same process executes one operation at a time, the server's committer all that are
+waiting in one transaction: execution.py serves both.
 """
 
 from collections.abc import Callable, Sequence
@@ -170,7 +170,7 @@ class Rules:
         if call.delay is not None and call.run_at is not None:
             raise InvalidParams.of("run_at", "give delay or run_at, not both")
         run_at = _moment("run_at", call.run_at) if call.run_at else now + seconds(call.delay or 0)
-        backoff = None if call.backoff in (None, DEFAULT_BACKOFF) else from_parsed(call.backoff)
+        backoff = None if call.backoff in (None, DEFAULT_BACKOFF) else from_parsed(call.backoff, "backoff")
         record = Record(
             id=call.id or str(uuid_utils.uuid7()),
             name=call.name,
@@ -248,7 +248,7 @@ class Rules:
         return Release(id=call.id, token=call.token, delay=delay)
 
     def _payload(self, param: str, value: Any) -> str | None:
-        text = from_parsed(value)
+        text = from_parsed(value, param)
         # A character has at most four bytes.
         if text is not None and len(text) * 4 > self.max_payload:
             size = len(text.encode())

@@ -253,7 +253,7 @@ def _earliest(*moments: int | None) -> int | None:
 
 
 def _own_error(type: str, message: str) -> str:
-    text = from_parsed({"type": type, "message": message})
+    text = from_parsed({"type": type, "message": message}, "error")
     assert text is not None
     return text
 

@@ -4,8 +4,6 @@ import json
 import re
 from typing import Any
 
-import rich_click as click
-
 from jsonrpc_qm.errors import (
     Conflict,
     Forbidden,
@@ -70,7 +68,7 @@ def exit_code(error: QueueError) -> int:
     return _BY_ERROR.get(type(error), FAILED)
 
 
-class Failure(click.ClickException):
+class Failure(Exception):
     """The end of a command: one line on stderr, or one JSON document with `--json`."""
 
     def __init__(
@@ -78,15 +76,14 @@ class Failure(click.ClickException):
     ) -> None:
         """`error` is the JSON-RPC error object, if there is one."""
         super().__init__(message)
+        self.message = message
         self.exit_code = code
         self.as_json = as_json
         self.error = error
 
     @classmethod
     def of(cls, error: QueueError, *, as_json: bool) -> "Failure":
-        return cls(
-            str(error), exit_code(error), as_json=as_json, error=error_object(error)
-        )
+        return cls(str(error), exit_code(error), as_json=as_json, error=error_object(error))
 
     def line(self) -> str:
         """What to print, whole."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import rich_click as click
+from click.exceptions import Abort, ClickException, NoArgsIsHelpError, UsageError
 
 from jsonrpc_qm.cli.exits import INTERRUPTED, Failure, printable
 
@@ -24,13 +25,13 @@ class Group(click.RichGroup):
         except Failure as failure:
             click.echo(failure.line(), err=True)
             code = failure.exit_code
-        except click.exceptions.NoArgsIsHelpError as error:
+        except NoArgsIsHelpError as error:
             click.echo(error.message)
             code = error.exit_code
-        except click.ClickException as error:
+        except ClickException as error:
             click.echo(_usage_line(error), err=True)
             code = error.exit_code
-        except click.Abort:
+        except Abort:
             code = INTERRUPTED
         except BrokenPipeError:
             # Whoever read our output has gone, as `| head` does. Python would complain once more
@@ -40,9 +41,9 @@ class Group(click.RichGroup):
         sys.exit(code)
 
 
-def _usage_line(error: click.ClickException) -> str:
+def _usage_line(error: ClickException) -> str:
     line = f"Error: {printable(error.format_message())}"
     context = getattr(error, "ctx", None)
-    if isinstance(error, click.UsageError) and context is not None:
+    if isinstance(error, UsageError) and context is not None:
         return f"{line} See '{context.command_path} --help'."
     return line

@@ -10,7 +10,7 @@ import rich_click as click
 
 from jsonrpc_qm.cli.exits import Failure
 from jsonrpc_qm.cli.output import Output
-from jsonrpc_qm.cli.values import DURATION, MANAGER_URL
+from jsonrpc_qm.cli.values import duration, manager_url
 from jsonrpc_qm.errors import QueueError
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ url_option = option(
     "url",
     envvar="JSONRPC_QM_URL",
     default=DEFAULT_URL,
-    type=MANAGER_URL,
+    type=manager_url,
     metavar="URL",
     help="Where the manager listens.",
 )
 retry_for_option = option(
     "--retry-for",
     envvar="JSONRPC_QM_RETRY_FOR",
-    default=0.0,
-    type=DURATION,
+    default="0",
+    type=duration,
     help="How long to try again while the manager is not there.",
 )
 json_option = option(
@@ -84,7 +84,12 @@ def manager_command(function: Callable[..., None]) -> Callable[..., None]:
     @click.pass_context
     @wraps(function)
     def command(
-        context: click.Context, url: str, retry_for: float, as_json: bool, **arguments: Any
+        context: click.RichContext,
+        /,
+        url: str,
+        retry_for: float,
+        as_json: bool,
+        **arguments: Any,
     ) -> None:
         parts = context.find_object(Parts) or Parts(connect)
         with errors_said(as_json), parts.connect(url, retry_for) as manager:

@@ -165,18 +165,13 @@ def _status(task: Task, now: datetime) -> Text:
 
 
 def _members(task: Task) -> Iterable[tuple[str, Any]]:
-    now = datetime.now(UTC)
     yield "id", task.id
     yield "name", task.name
-    yield "status", _status(task, now)
+    yield "status", _status(task, datetime.now(UTC))
     yield "parameters", json_text(task.parameters)
     if task.status == Status.COMPLETED:
         yield "result", json_text(task.result)
-    if task.error:
-        said = f"{task.error.get('type')}: {task.error.get('message')}"
-        yield "error", _text(said, "red")
-        if "data" in task.error:
-            yield "error data", json_text(task.error["data"])
+    yield from _error_members(task)
     if task.progress is not None:
         yield "progress", json_text(task.progress)
     yield "attempts", f"{task.attempts} of {task.max_attempts}"
@@ -184,14 +179,22 @@ def _members(task: Task) -> Iterable[tuple[str, Any]]:
         yield "lost", f"{task.lost}, at most {task.max_lost}"
     if task.priority:
         yield "priority", str(task.priority)
+    if task.metadata:
+        yield "metadata", json_text(task.metadata)
     for key in ("worker", "unique_key"):
         if (value := getattr(task, key)) is not None:
             yield key, value
-    if task.metadata:
-        yield "metadata", json_text(task.metadata)
     for key in ("run_at", "created_at", "started_at", "lease_expires_at", "finished_at"):
         if (moment := getattr(task, key)) is not None:
             yield key, f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _error_members(task: Task) -> Iterable[tuple[str, Any]]:
+    if task.error:
+        said = f"{task.error.get('type')}: {task.error.get('message')}"
+        yield "error", _text(said, "red")
+        if "data" in task.error:
+            yield "error data", json_text(task.error["data"])
 
 
 def _count(number: int) -> str:

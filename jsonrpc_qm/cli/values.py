@@ -1,8 +1,12 @@
-"""How the command line reads what people type: JSON, durations, times, key=value, URLs."""
+"""How the command line reads what people type: JSON, durations, sizes, times, key=value, URLs.
+
+Each function is the `type` of an option or argument: from the text to the value, or BadParameter,
+to which click adds which option it was.
+"""
 
 import json
 import re
-from collections.abc import Callable
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,70 +17,67 @@ import rich_click as click
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 """What a duration may be written in; the values are seconds."""
 
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|[smhdw])")
-_BARE = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+"""What a size may be written in; the values are bytes."""
+
+_NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_SECONDS = re.compile(_NUMBER, re.ASCII)
+_PART = re.compile(_NUMBER + "(ms|[smhdw])", re.ASCII)
+_PARTS = re.compile(f"(?:{_PART.pattern})+", re.ASCII)
+_SIZE = re.compile(r"(\d+)(KiB|MiB|GiB|)", re.ASCII)
 
 
-class Duration(click.ParamType):
+def duration(text: str) -> float:
     """A duration in seconds: `90`, `1.5`, `500ms`, `30m`, `12h`, `7d`, `1h30m`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> float:
-        if isinstance(value, int | float):
-            return float(value)
-        text = str(value).strip()
-        if _BARE.fullmatch(text):
-            return float(text)
-        parts = _PART.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text:
-            self.fail(
-                f"{value!r} is no duration; write seconds, or 30m, 12h, 7d, 1h30m", param, context
-            )
-        return sum(float(number) * UNITS[unit] for number, unit in parts)
+    text = text.strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    if not _PARTS.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no duration; write seconds, or 30m, 12h, 7d, 1h30m")
+    return sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
 
 
-class Json(click.ParamType):
+def size(text: str) -> int:
+    """A number of bytes: `1048576`, `512KiB`, `16MiB`, `1GiB`."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no size; write bytes, or 512KiB, 16MiB")
+    return int(match[1]) * SIZES[match[2]]
+
+
+def json_value(argument: str) -> Any:
     """A JSON value; `-` reads it from standard input, `@file` from a file."""
+    text, source = _text_of(argument)
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        place = f"column {error.colno}"
+        if error.lineno > 1:
+            place = f"line {error.lineno}, {place}"
+        problem = f"{error.msg} at {place}{_hint(text)}"
+    except RecursionError:
+        problem = "nested too deeply"
+    except ValueError as error:
+        problem = str(error)
+    raise click.BadParameter(f"{source} is no JSON: {problem}")
 
-    name = "json"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> Any:
-        text, source = self._text(value, param, context)
-        try:
-            return json.loads(text, parse_constant=_refuse_constant)
-        except json.JSONDecodeError as error:
-            place = f"column {error.colno}"
-            if error.lineno > 1:
-                place = f"line {error.lineno}, {place}"
-            self.fail(f"{source} is no JSON: {error.msg} at {place}{_hint(text)}", param, context)
-        except RecursionError:
-            self.fail(f"{source} is nested too deeply", param, context)
-        except ValueError as error:
-            self.fail(f"{source} is no JSON: {error}", param, context)
-
-    def _text(
-        self, value: str, param: click.Parameter | None, context: click.Context | None
-    ) -> tuple[str, str]:
-        """The JSON text, and what to call it in an error."""
-        try:
-            if value == "-":
-                source = "standard input"
-                return click.get_binary_stream("stdin").read().decode(), source
-            if value.startswith("@"):
-                source = value[1:]
-                return Path(source).read_bytes().decode(), source
-            # What the shell passed in another encoding carries surrogates.
-            source = "it"
-            return value.encode().decode(), source
-        except UnicodeError as error:
-            self.fail(f"{source} is not UTF-8: {error.reason}", param, context)
-        except OSError as error:
-            self.fail(f"{source}: {error.strerror}", param, context)
+def _text_of(argument: str) -> tuple[str, str]:
+    """The JSON text, and what to call it in an error."""
+    source = "it"
+    try:
+        if argument == "-":
+            source = "standard input"
+            return sys.stdin.buffer.read().decode(), source
+        if argument.startswith("@"):
+            source = argument[1:]
+            return Path(source).read_bytes().decode(), source
+        # Bytes from the shell that are no UTF-8 arrive as lone surrogates.
+        return argument.encode().decode(), source
+    except UnicodeError as error:
+        raise click.BadParameter(f"{source} is not UTF-8") from error
+    except OSError as error:
+        raise click.BadParameter(f"{source}: {error.strerror}") from error
 
 
 def _refuse_constant(name: str) -> None:
@@ -85,88 +86,48 @@ def _refuse_constant(name: str) -> None:
 
 def _hint(text: str) -> str:
     if re.fullmatch(r"[A-Za-z_][\w .-]*", text):
-        return f"""; a text needs its quotes: '"{text}"'"""
+        return f"""; a text needs quotes of its own: '"{text}"'"""
     return ""
 
 
-class Moment(click.ParamType):
+def moment(text: str) -> datetime:
     """A time in RFC 3339 with its zone."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is no time; write it like 2030-01-31T08:00:00Z", param, context
-            )
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no zone; add Z for UTC, or +02:00", param, context)
-        return moment.astimezone(UTC)
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time; write it like 2030-01-31T08:00:00Z"
+        ) from None
+    if value.tzinfo is None:
+        raise click.BadParameter(f"{text!r} has no zone; add Z for UTC, or +02:00")
+    return value.astimezone(UTC)
 
 
-class KeyValue(click.ParamType):
+def key_value(text: str) -> tuple[str, str]:
     """`key=value`."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        key, equals, text = str(value).partition("=")
-        if not equals or not key:
-            self.fail(f"{value!r} is not key=value", param, context)
-        return key, text
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is not key=value")
+    return key, value
 
 
-class ManagerUrl(click.ParamType):
+def manager_url(text: str) -> str:
     """Where a manager listens: `http://host:port`."""
-
-    name = "url"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> str:
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-            _ = parts.port
-        except ValueError:
-            usable = False
-        if not usable:
-            self.fail(
-                f"{value!r} is no URL of a manager; write it like http://127.0.0.1:8642",
-                param,
-                context,
-            )
-        return str(value)
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise click.BadParameter(
+            f"{text!r} is no URL of a manager; write it like http://127.0.0.1:8642"
+        )
+    return text
 
 
-class Commas(click.ParamType):
+def comma_separated(text: str) -> list[str]:
     """Names with commas between."""
-
-    name = "a,b"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> list[str]:
-        if isinstance(value, list):
-            return value
-        names = [name for part in str(value).split(",") if (name := part.strip())]
-        if not names:
-            self.fail("no names", param, context)
-        return names
-
-
-Check = Callable[[Any], Any]
-DURATION = Duration()
-JSON = Json()
-MOMENT = Moment()
-KEY_VALUE = KeyValue()
-MANAGER_URL = ManagerUrl()
-COMMAS = Commas()
+    names = [name for part in text.split(",") if (name := part.strip())]
+    if not names:
+        raise click.BadParameter("there is no name")
+    return names

@@ -67,6 +67,8 @@ _ANY = msgspec.json.Decoder(Answer[Any])
 
 _encode = msgspec.json.Encoder().encode
 
+_LISTS_OF_OBJECTS = frozenset({"tasks", "queue", "outcomes", "leases"})
+
 
 def queue(name: str, parameters: Any, **options: Any) -> Call[Task]:
     """`queue`; without an id it gets one here, which makes it safe to send again."""
@@ -126,6 +128,8 @@ def fail(
     id: str, token: int, error: Mapping[str, Any], *, retry: bool, delay: float | None
 ) -> Call[Task]:
     """`fail`."""
+    if not isinstance(error, Mapping):
+        raise InvalidParams.of("error", f"expected an object, got {type(error).__name__}")
     params = {"id": id, "token": token, "error": dict(error), "retry": retry, "delay": delay}
     return _call("fail", _TASK, params)
 
@@ -216,9 +220,10 @@ def _raw(value: Any, param: str) -> Raw:
     try:
         text = from_python(value, param)
     except InvalidParams:
-        for index, member in enumerate(value if isinstance(value, list) else ()):
-            for key, inner in member.items() if isinstance(member, dict) else ():
-                _raw(inner, f"{param}[{index}].{key}")
+        if param.rpartition(".")[2] in _LISTS_OF_OBJECTS:
+            for index, member in enumerate(value):
+                for key, inner in member.items():
+                    _raw(inner, f"{param}[{index}].{key}")
         raise
     return Raw(b"null" if text is None else text.encode())
 
@@ -236,16 +241,15 @@ def _objects(members: Iterable[Mapping[str, Any]], param: str) -> list[dict[str,
 
 def _all_producible(tasks: Iterable[Mapping[str, Any]], param: str) -> list[dict[str, Any]]:
     return [
-        _producible(task, f"{param}[{index}].")
-        for index, task in enumerate(_objects(tasks, param))
+        _producible(task, f"{param}[{index}].") for index, task in enumerate(_objects(tasks, param))
     ]
 
 
 def _producible(task: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Queue's params as JSON can hold them, with an id."""
     prepared = {key: value for key, value in task.items() if value is not None}
-    prepared.setdefault("id", "")
-    prepared["id"] = prepared["id"] or str(uuid7())
+    if "id" not in prepared:
+        prepared["id"] = str(uuid7())
     run_at = prepared.get("run_at")
     if isinstance(run_at, datetime):
         if run_at.utcoffset() is None:

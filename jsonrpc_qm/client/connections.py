@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Mapping
 from threading import Event, Lock
 from typing import Any
 from weakref import WeakSet
@@ -110,7 +109,7 @@ class Connections:
             url.host or "", url.port, maxsize=keep, headers=endpoint.headers, lines=self._lines
         )
 
-    def post(self, body: bytes, *, wait: float) -> Reply:
+    def post(self, body: bytes, wait: float) -> Reply:
         """Send a request and read the response, for which `wait` seconds more are given.
 
         Raises:

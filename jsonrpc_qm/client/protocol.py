@@ -45,7 +45,8 @@ class Endpoint:
         """
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            # What names may hold is checked by the codec, and both HTTP libraries take its result.
+            host, port = (parts.hostname or "").encode("idna").decode(), parts.port
         except (ValueError, AttributeError, TypeError) as error:
             raise InvalidParams.of("url", f"{url!r}: {error}") from None
         if parts.scheme not in ("http", "https") or not host or any(map(str.isspace, url)):
@@ -136,7 +137,7 @@ def reason_of(error: BaseException | None) -> str:
         if isinstance(error, socket.gaierror):
             return (error.strerror or str(error)).lower()
         return os.strerror(error.errno).lower()
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _http_fault(call: Call[T], endpoint: Endpoint, reply: Reply) -> QueueError:

@@ -1,5 +1,6 @@
-"""When a call that failed is sent again: exponential backoff with full jitter, within a time limit."""
+"""When a failed call is sent again: exponential backoff with full jitter, for a limited time."""
 
+import math
 import random
 from typing import Any
 
@@ -13,7 +14,9 @@ LONGEST_PAUSE = 5.0
 """Seconds that a pause is at most, unless the manager asks for more."""
 
 
-def pause_after(failures: int, *, remaining: float, retry_after: float, spread: float) -> float | None:
+def pause_after(
+    failures: int, *, remaining: float, retry_after: float, spread: float
+) -> float | None:
     """The seconds to wait after failure number `failures` (1 is the first); None to give up.
 
     `remaining` is the time left for pauses, `retry_after` what the manager asked for, `spread`
@@ -46,11 +49,16 @@ class Retrying:
         self._failures += 1
         if self._failures == 1:
             self._failed_at = now
-        asked = error.data.get("retry_after")
         return pause_after(
             self._failures,
             remaining=self._failed_at + self._retry_for - now,
-            retry_after=float(asked) if isinstance(asked, int | float) else 0.0,
+            retry_after=_retry_after(error),
             # Not for secrets: the jitter keeps clients from coming back all at once.
             spread=random.random(),  # noqa: S311
         )
+
+
+def _retry_after(error: Unavailable) -> float:
+    """The seconds that the manager asks for; whatever else comes in their place counts as none."""
+    asked = error.data.get("retry_after")
+    return asked if isinstance(asked, int | float) and 0 < asked < math.inf else 0.0

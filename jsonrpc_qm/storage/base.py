@@ -1,9 +1,9 @@
 """The seam: what every storage does, in verbs of the domain.
 
 Verbs are plain, synchronous, and take and give lists, so that a batch costs a few statements. A
-verb never commits: `with storage.transaction():` around any number of verbs does. Refusals are values in
-the answer (a QueueError in the place of a record), so one refused member holds nothing back; an
-exception means that nothing of the transaction happened. Time comes in as an argument, in
+verb never commits: `with storage.transaction():` around any number of verbs does. Refusals are
+values in the answer (a QueueError in the place of a record), so one refused member holds nothing
+back; an exception means that nothing of the transaction happened. Time comes in as an argument, in
 microseconds. `storage/memory.py` is the executable specification.
 """
 

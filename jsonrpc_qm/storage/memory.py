@@ -298,11 +298,12 @@ class MemoryStorage:
         queued = states[name, "queued"]
         scheduled = states[name, SCHEDULED]
         # Ripe, but no sweep has come by yet.
-        ripe = scheduled[: bisect_left(scheduled, (now + 1,))]
-        oldest = min((entry[0] for entry in (*queued[:1], *ripe[:1])), default=None)
+        ripe = bisect_left(scheduled, (now + 1,))
+        first = [*queued[:1], *scheduled[: min(ripe, 1)]]
+        oldest = min((run_at for run_at, *_ in first), default=None)
         return NameStats(
-            queued=len(queued) + len(ripe),
-            scheduled=len(scheduled) - len(ripe),
+            queued=len(queued) + ripe,
+            scheduled=len(scheduled) - ripe,
             started=len(states[name, "started"]),
             completed=len(states[name, "completed"]),
             failed=len(states[name, "failed"]),

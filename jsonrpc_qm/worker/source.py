@@ -41,5 +41,9 @@ class TaskSource(Protocol):
     ) -> ReportAnswer:
         """Finish many tasks, and take what is due next if `names` are given. Never waits."""
 
+    def get_task(self, id: str) -> Task:
+        """The task as it is. TaskNotFound when there is none."""
+
     def close(self) -> None:
-        """Release connections."""
+        """Release connections. A claim that waits in another thread ends at once, taking nothing,
+        with an empty list or an error."""

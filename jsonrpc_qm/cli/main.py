@@ -1,0 +1,96 @@
+"""The `jsonrpc-qm` command."""
+
+import sys
+
+import rich_click as click
+
+from jsonrpc_qm.cli import operators, producers, shell_workers
+from jsonrpc_qm.cli.completion import completion
+from jsonrpc_qm.cli.exits import EXIT_CODES
+from jsonrpc_qm.cli.group import PROGRAM, Group
+from jsonrpc_qm.cli.serve import serve
+from jsonrpc_qm.cli.work import work
+from jsonrpc_qm.version import VERSION
+
+COMMANDS: dict[str, tuple[click.Command, ...]] = {
+    "Run": (serve, work),
+    "Produce": (
+        producers.queue,
+        producers.get,
+        producers.list_tasks,
+        producers.cancel,
+        producers.retry,
+        producers.delete,
+    ),
+    "Operate": (
+        operators.stats,
+        operators.workers,
+        operators.drain,
+        operators.pause,
+        operators.resume,
+        operators.purge,
+    ),
+    "Work from a shell": (
+        shell_workers.claim,
+        shell_workers.heartbeat,
+        shell_workers.complete,
+        shell_workers.fail,
+        shell_workers.release,
+    ),
+    "More": (operators.discover, completion),
+}
+"""All commands, by the heading that `--help` shows them under."""
+
+HELP = """
+A durable task queue: JSON-RPC 2.0 over HTTP, and workers that pull.
+
+Every option can also be set by the environment variable beside it in --help:
+JSONRPC_QM_<COMMAND>_<OPTION>, or JSONRPC_QM_<OPTION> where several commands share it, such as
+JSONRPC_QM_URL for the manager. Errors are one line on stderr.
+
+\b
+Example:
+  jsonrpc-qm serve                                   # in one terminal
+  jsonrpc-qm queue hello '{"name": "Ada"}' --wait    # in another
+"""
+
+
+def _help() -> str:
+    codes = [f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()]
+    # A line of one space is blank to the eye and does not end click's unwrapped paragraph.
+    return "\n".join([HELP.rstrip(), " ", "Exit codes:", *codes])
+
+
+@click.rich_config(
+    help_config={
+        "padding_helptext_first_line": (0, 0, 1, 0),
+        "text_paragraph_linebreaks": "\n\n",
+    }
+)
+@click.group(
+    cls=Group,
+    name=PROGRAM,
+    help=_help(),
+    context_settings={
+        "auto_envvar_prefix": "JSONRPC_QM",
+        "help_option_names": ["--help", "-h"],
+        "show_default": True,
+    },
+)
+@click.version_option(VERSION, message=f"{PROGRAM} %(version)s")
+def cli() -> None:
+    """The group; its help is above."""
+
+
+for heading, commands in COMMANDS.items():
+    for command in commands:
+        cli.add_command(command)
+    cli = click.command_panel(heading, commands=[str(command.name) for command in commands])(cli)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no such character shows its number instead of a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    cli.main()

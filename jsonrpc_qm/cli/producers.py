@@ -1,0 +1,232 @@
+"""Commands for producers: queue, get, list, cancel, retry, delete."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import rich_click as click
+
+from jsonrpc_qm.cli.each import for_each
+from jsonrpc_qm.cli.options import manager_command, option
+from jsonrpc_qm.cli.output import Output, json_text
+from jsonrpc_qm.cli.values import duration, json_value, key_value, moment
+from jsonrpc_qm.cli.waiting import end_as_the_task_did, wait_until_finished
+from jsonrpc_qm.retry import Backoff
+from jsonrpc_qm.task import Status, Task
+
+if TYPE_CHECKING:
+    from jsonrpc_qm.answers import TaskPage
+    from jsonrpc_qm.client.sync import Client
+
+PAGE = 50
+LARGEST_PAGE = 1000
+
+
+def read_backoff(context: click.Context, param: click.Parameter, value: Any) -> Backoff | None:
+    """The retry policy from its JSON object."""
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, Backoff)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(str(error), context, param) from None
+
+
+wait_option = option("--wait", is_flag=True, help="Wait until the task is finished.")
+wait_for_option = option(
+    "--wait-for", type=duration, help="Wait, but at most this long; exit code 7 then."
+)
+
+
+@click.command("queue")
+@click.argument("name")
+@click.argument("parameters", type=json_value, required=False)
+@wait_option
+@wait_for_option
+@option("--priority", type=int, help="Higher is claimed first.  [default: 0]")
+@option("--delay", type=duration, help="Not claimable before this long from now.")
+@option(
+    "--run-at", type=moment, metavar="TIME", help="Not claimable before this time, in RFC 3339."
+)
+@option("--max-attempts", type=int, help="Attempts that may fail.  [default: 5]")
+@option("--max-lost", type=int, help="Leases that may expire.  [default: 3]")
+@option("--lease", type=duration, help="How long a claim lasts without a heartbeat. [default: 60]")
+@option("--timeout", type=duration, help="How long one attempt may run.")
+@option("--expires-in", type=duration, help="Failed when not started by then.")
+@option(
+    "--backoff",
+    type=json_value,
+    metavar="JSON",
+    callback=read_backoff,
+    help='When to retry: {"base": 2, "factor": 2, "max": 3600, "jitter": 0.25}.',
+)
+@option("--unique-key", help="While an unfinished task has this key, that one is answered.")
+@option("--id", "id", help="The task's id; makes it safe to send again.")
+@option(
+    "--metadata",
+    type=key_value,
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="A string to carry along; repeatable.",
+)
+@manager_command
+def queue(
+    manager: "Client",
+    out: Output,
+    *,
+    name: str,
+    parameters: Any,
+    wait: bool,
+    wait_for: float | None,
+    metadata: Sequence[tuple[str, str]],
+    **how: Any,
+) -> None:
+    """Queue a task and print its id; with --wait its result.
+
+    PARAMETERS is a JSON value; @file reads it from a file, - from standard input.
+
+    \b
+    Examples:
+      jsonrpc-qm queue hello '{"name": "Ada"}'
+      jsonrpc-qm queue report @report.json --delay 30m --priority 5
+      jsonrpc-qm queue fibonacci 30 --wait
+    """
+    task = manager.queue(name, parameters, metadata=dict(metadata) or None, **how)
+    if not wait and wait_for is None:
+        if out.as_json:
+            out.document(task)
+        else:
+            out.line(task.id)
+        return
+    out.note(f"Queued {task.id}, waiting for its end.")
+    task = wait_until_finished(manager, task.id, wait_for)
+    if out.as_json:
+        out.document(task)
+    elif task.status == Status.COMPLETED:
+        out.line(json_text(task.result))
+    end_as_the_task_did(task, out)
+
+
+@click.command("get")
+@click.argument("id")
+@wait_option
+@wait_for_option
+@manager_command
+def get(manager: "Client", out: Output, *, id: str, wait: bool, wait_for: float | None) -> None:
+    """Show one task; with --wait when it is finished.
+
+    \b
+    Example:
+      jsonrpc-qm get 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f --wait
+    """
+    waits = wait or wait_for is not None
+    task = wait_until_finished(manager, id, wait_for) if waits else manager.get_task(id)
+    out.show(task, _detail(out))
+    if waits:
+        end_as_the_task_did(task, out)
+
+
+def _detail(out: Output) -> Callable[[Task], Any]:
+    from jsonrpc_qm.cli.tables import task_detail
+
+    return lambda task: task_detail(task, whole=not out.on_terminal)
+
+
+@click.command("list")
+@option("--name", help="Only tasks of this name.")
+@option("--status", type=click.Choice([str(status) for status in Status]), help="Only these.")
+@option("--limit", type=int, help="Tasks in a page, 1 to 1000.  [default: 50; with --all 1000]")
+@option("--cursor", help="Go on from here: the next_cursor of the page before.")
+@option("--all", "every", is_flag=True, help="All pages, one after the other.")
+@option("--quiet", "-q", is_flag=True, help="Print ids only.")
+@manager_command
+def list_tasks(
+    manager: "Client", out: Output, *, every: bool, limit: int | None, quiet: bool, **which: Any
+) -> None:
+    """List tasks, the newest first.
+
+    \b
+    Examples:
+      jsonrpc-qm list --status failed
+      jsonrpc-qm retry $(jsonrpc-qm list --status failed --name report --all -q)
+    """
+    if limit is None:
+        limit = LARGEST_PAGE if every else PAGE
+    pages = _pages(manager, limit=limit, every=every, **which)
+    if out.as_json:
+        _print_as_one_document(pages, out)
+        return
+    for number, page in enumerate(pages):
+        if quiet:
+            for task in page.tasks:
+                out.line(task.id)
+        else:
+            from jsonrpc_qm.cli.tables import task_rows
+
+            out.table(task_rows(page.tasks, header=number == 0))
+        if page.next_cursor and not every:
+            out.note(f"There are more: --cursor {page.next_cursor}, or --all.")
+
+
+def _pages(
+    manager: "Client", *, every: bool, cursor: str | None, **which: Any
+) -> "Iterator[TaskPage]":
+    while True:
+        page = manager.list_tasks(cursor=cursor, **which)
+        yield page
+        cursor = page.next_cursor
+        if cursor is None or not every:
+            return
+
+
+def _print_as_one_document(pages: "Iterator[TaskPage]", out: Output) -> None:
+    tasks: list[Task] = []
+    next_cursor = None
+    for page in pages:
+        tasks += page.tasks
+        next_cursor = page.next_cursor
+    out.document({"tasks": tasks, "next_cursor": next_cursor})
+
+
+@click.command("cancel")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@manager_command
+def cancel(manager: "Client", out: Output, *, ids: Sequence[str]) -> None:
+    """Cancel tasks: a queued one at once, a started one by asking its worker.
+
+    \b
+    Example:
+      jsonrpc-qm cancel 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+    """
+    for_each(out, ids, manager.cancel, _cancelled_line)
+
+
+def _cancelled_line(_: str, task: Task) -> str:
+    asked = task.status == Status.STARTED and task.cancel_requested
+    return f"{task.id} {task.status}{', its worker is asked to stop' if asked else ''}"
+
+
+@click.command("retry")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@manager_command
+def retry(manager: "Client", out: Output, *, ids: Sequence[str]) -> None:
+    """Queue failed or cancelled tasks again, with all their attempts.
+
+    \b
+    Example:
+      jsonrpc-qm retry $(jsonrpc-qm list --status failed --all -q)
+    """
+    for_each(out, ids, manager.retry, lambda _, task: f"{task.id} {task.status}")
+
+
+@click.command("delete")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@manager_command
+def delete(manager: "Client", out: Output, *, ids: Sequence[str]) -> None:
+    """Delete finished tasks.
+
+    \b
+    Example:
+      jsonrpc-qm delete 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+    """
+    for_each(out, ids, manager.delete_task, lambda key, _: f"{key} deleted")

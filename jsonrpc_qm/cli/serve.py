@@ -1,0 +1,132 @@
+"""The `serve` command: the manager."""
+
+import json
+import logging
+import shlex
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import rich_click as click
+from click.core import ParameterSource
+
+from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
+from jsonrpc_qm.cli.group import PROGRAM
+from jsonrpc_qm.cli.logs import log_options, set_up_logs
+from jsonrpc_qm.cli.options import DEFAULT_URL, errors_said, option
+from jsonrpc_qm.cli.values import duration, size
+from jsonrpc_qm.version import VERSION
+
+if TYPE_CHECKING:
+    from jsonrpc_qm.storage.base import Storage
+
+DEFAULT_STORAGE = "sqlite:///jsonrpc-qm.db"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+"""Where to reach a manager that listens on all addresses."""
+
+FIRST_NAME = "hello"
+"""What the first task is called when the app has no workers."""
+
+logger = logging.getLogger("jsonrpc_qm.cli")
+
+
+@click.command("serve")
+@click.argument("app", metavar="[APP:QM]", required=False)
+@option(
+    "--storage",
+    "storage_url",
+    envvar="JSONRPC_QM_STORAGE",
+    default=DEFAULT_STORAGE,
+    metavar="URL",
+    help="Where tasks are kept: memory: or sqlite:///file, sqlite:////absolute/file.",
+)
+@option("--host", default="127.0.0.1", help="The address to listen on.")
+@option("--port", type=click.IntRange(0, 65535), default=8642, help="0 for any that is free.")
+@option("--max-body", type=size, default="16MiB", help="The largest request.")
+@option("--max-payload", type=size, default="1MiB", help="The largest parameters and result.")
+@option("--keep-completed", type=duration, default="7d", help="How long completed tasks stay.")
+@option(
+    "--keep-failed", type=duration, default="30d", help="How long failed and cancelled tasks stay."
+)
+@log_options
+@click.pass_context
+def serve(
+    context: click.RichContext,
+    /,
+    app: str | None,
+    storage_url: str,
+    host: str,
+    port: int,
+    log_format: str,
+    log_level: str,
+    **limits: float,
+) -> None:
+    """Run the manager until SIGTERM or Ctrl-C.
+
+    With APP:QM, a module and its QueueManager, it serves that one's storage.
+
+    \b
+    Examples:
+      jsonrpc-qm serve
+      jsonrpc-qm serve app:qm --host 0.0.0.0
+      jsonrpc-qm serve --storage sqlite:////var/lib/jsonrpc-qm/tasks.db --keep-completed 12h
+    """
+    if app and context.get_parameter_source("storage_url") == ParameterSource.COMMANDLINE:
+        raise click.UsageError("either APP:QM or --storage, not both")
+    set_up_logs(log_format, log_level)
+    with errors_said():
+        storage, name = _what_to_serve(app, storage_url)
+
+        def on_ready(url: str) -> None:
+            if log_format == "json":
+                logger.info("%s %s listens on %s, storage %s", PROGRAM, VERSION, url, storage.url)
+            else:
+                click.echo(greeting(url, storage.url, app=app, name=name))
+
+        # Imported here because `--help` must not wait for an HTTP server.
+        from jsonrpc_qm.server.app import serve as run
+
+        try:
+            run(storage, host=host, port=port, on_ready=on_ready, **limits)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise Failure(f"can't listen on {host}:{port}: {reason}", UNAVAILABLE) from error
+
+
+def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
+    """The storage, and the name of a first task."""
+    if app:
+        from jsonrpc_qm.cli.apps import load_app
+
+        manager = load_app(app)
+        return manager.storage, next(iter(manager.registry), FIRST_NAME)
+    from jsonrpc_qm.storage.urls import open_storage
+
+    return open_storage(url), FIRST_NAME
+
+
+def greeting(url: str, storage: str, *, app: str | None, name: str) -> str:
+    """Where the manager listens, what keeps the tasks, and how to queue a first one."""
+    lost = " (tasks are lost when it stops)" if storage.startswith("memory:") else ""
+    reachable = reachable_url(url)
+    where = "" if reachable == DEFAULT_URL else f" --manager {reachable}"
+    parameters = {"name": "Ada"} if name == FIRST_NAME else {}
+    params = {"name": name, "parameters": parameters}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "queue", "params": params}
+    queue = shlex.join([PROGRAM, "queue", name, json.dumps(parameters)])
+    curl = ["curl", f"{reachable}/rpc", "-H", "Content-Type: application/json", "-d"]
+    work = f"work {app}" if app else f"claim {name}"
+    return (
+        f"{PROGRAM} {VERSION} listens on {url}, storage {storage}{lost}\n"
+        "Queue a first task:\n"
+        f"  {queue}{where}\n"
+        f"  {shlex.join([*curl, json.dumps(call)])}\n"
+        "Work on it:\n"
+        f"  {PROGRAM} {work}{where}"
+    )
+
+
+def reachable_url(url: str) -> str:
+    """The URL for a client on this machine."""
+    parts = urlsplit(url)
+    host = EVERYWHERE.get(parts.hostname or "")
+    return url if host is None else f"{parts.scheme}://{host}:{parts.port}"

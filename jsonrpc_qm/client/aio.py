@@ -1,0 +1,328 @@
+"""The client for asyncio."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from io import BytesIO
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
+from jsonrpc_qm.client import calls
+from jsonrpc_qm.client.calls import Call
+from jsonrpc_qm.client.protocol import (
+    Endpoint,
+    Reply,
+    answer_lost,
+    closed,
+    read,
+    reason_of,
+    unreachable,
+    untrusted,
+)
+from jsonrpc_qm.client.retrying import Retrying
+from jsonrpc_qm.errors import QueueError, Unavailable
+from jsonrpc_qm.retry import Backoff
+from jsonrpc_qm.task import Task
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+T = TypeVar("T")
+
+LARGE_BODY = 2**20
+"""From this many bytes on, aiohttp wants a file to send in parts, so that the loop goes on."""
+
+
+class AsyncClient:
+    """A manager's verbs over HTTP, for the tasks of one event loop.
+
+    All is as with `Client`, and each verb is described there; here they are awaited. Cancelling one
+    closes its connection, so that a long poll ends without taking a task.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8642",
+        *,
+        timeout: float = 10.0,
+        retry_for: float = 30.0,
+        connections: int = 32,
+    ) -> None:
+        """Nothing is sent yet; the first call binds it to its event loop.
+
+        Args:
+            url: as with `Client`.
+            timeout: as with `Client`.
+            retry_for: as with `Client`.
+            connections: how many calls may be under way at once, long polls not counted; others
+                wait for their turn.
+
+        Raises:
+            InvalidParams: the URL is none.
+        """
+        self._endpoint = Endpoint.of(url)
+        self._timeout = timeout
+        self._retry_for = retry_for
+        self._turn = asyncio.Semaphore(connections)
+        self._closed = False
+        self._session: ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def queue(
+        self,
+        name: str,
+        parameters: Any = None,
+        *,
+        priority: int | None = None,
+        delay: float | None = None,
+        run_at: datetime | None = None,
+        max_attempts: int | None = None,
+        max_lost: int | None = None,
+        lease: float | None = None,
+        timeout: float | None = None,
+        expires_in: float | None = None,
+        backoff: Backoff | None = None,
+        unique_key: str | None = None,
+        id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Task:
+        """As `Client.queue`."""
+        return await self._send(
+            calls.queue(
+                name,
+                parameters,
+                priority=priority,
+                delay=delay,
+                run_at=run_at,
+                max_attempts=max_attempts,
+                max_lost=max_lost,
+                lease=lease,
+                timeout=timeout,
+                expires_in=expires_in,
+                backoff=backoff,
+                unique_key=unique_key,
+                id=id,
+                metadata=metadata,
+            )
+        )
+
+    async def queue_many(self, tasks: Sequence[Mapping[str, Any]]) -> list[Task]:
+        """As `Client.queue_many`."""
+        return await self._send(calls.queue_many(tasks))
+
+    async def get_task(self, id: str, *, wait: float = 0.0) -> Task:
+        """As `Client.get_task`."""
+        return await self._send(calls.get_task(id, wait))
+
+    async def list_tasks(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> TaskPage:
+        """As `Client.list_tasks`."""
+        call = calls.list_tasks(name=name, status=status, limit=limit, cursor=cursor)
+        return await self._send(call)
+
+    async def cancel(self, id: str) -> Task:
+        """As `Client.cancel`."""
+        return await self._send(calls.cancel(id))
+
+    async def retry(self, id: str) -> Task:
+        """As `Client.retry`."""
+        return await self._send(calls.retry(id))
+
+    async def delete_task(self, id: str) -> bool:
+        """As `Client.delete_task`."""
+        return await self._send(calls.delete_task(id))
+
+    async def claim(
+        self,
+        names: Sequence[str],
+        *,
+        worker: str | None = None,
+        max_tasks: int = 1,
+        wait: float = 20.0,
+        lease: float | None = None,
+    ) -> list[Task]:
+        """As `Client.claim`."""
+        return await self._send(
+            calls.claim(names, worker=worker, max_tasks=max_tasks, wait=wait, lease=lease)
+        )
+
+    async def heartbeat(
+        self, leases: Sequence[Mapping[str, Any]], *, worker: str | None = None
+    ) -> HeartbeatAnswer:
+        """As `Client.heartbeat`."""
+        return await self._send(calls.heartbeat(leases, worker))
+
+    async def complete(
+        self,
+        id: str,
+        token: int,
+        *,
+        result: Any = None,
+        queue: Sequence[Mapping[str, Any]] = (),
+    ) -> Task:
+        """As `Client.complete`."""
+        return await self._send(calls.complete(id, token, result, queue))
+
+    async def fail(
+        self,
+        id: str,
+        token: int,
+        error: Mapping[str, Any],
+        *,
+        retry: bool = True,
+        delay: float | None = None,
+    ) -> Task:
+        """As `Client.fail`."""
+        return await self._send(calls.fail(id, token, error, retry=retry, delay=delay))
+
+    async def release(self, id: str, token: int, *, delay: float | None = None) -> Task:
+        """As `Client.release`."""
+        return await self._send(calls.release(id, token, delay))
+
+    async def report(
+        self,
+        outcomes: Sequence[Mapping[str, Any]],
+        *,
+        names: Sequence[str] | None = None,
+        worker: str | None = None,
+        max_tasks: int = 1,
+        lease: float | None = None,
+    ) -> ReportAnswer:
+        """As `Client.report`."""
+        options = {"names": names, "worker": worker, "max_tasks": max_tasks, "lease": lease}
+        return await self._send(calls.report(outcomes, **options))
+
+    async def stats(self) -> dict[str, Any]:
+        """As `Client.stats`."""
+        return await self._send(calls.stats())
+
+    async def workers(self) -> list[WorkerInfo]:
+        """As `Client.workers`."""
+        return await self._send(calls.workers())
+
+    async def drain(self, worker: str) -> bool:
+        """As `Client.drain`."""
+        return await self._send(calls.drain(worker))
+
+    async def pause(self, name: str) -> bool:
+        """As `Client.pause`."""
+        return await self._send(calls.pause(name))
+
+    async def resume(self, name: str) -> bool:
+        """As `Client.resume`."""
+        return await self._send(calls.resume(name))
+
+    async def purge(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        older_than: float | None = None,
+    ) -> int:
+        """As `Client.purge`."""
+        return await self._send(calls.purge(name=name, status=status, older_than=older_than))
+
+    async def discover(self) -> dict[str, Any]:
+        """As `Client.discover`."""
+        return await self._send(calls.discover())
+
+    async def call(
+        self, method: str, params: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> Any:
+        """As `Client.call`."""
+        return await self._send(calls.raw(method, params))
+
+    async def close(self) -> None:
+        """Close the connections; calls under way elsewhere, or made later, raise QueueError."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _send(self, call: Call[T]) -> T:
+        retrying = Retrying(call, self._retry_for)
+        while True:
+            try:
+                if call.wait:
+                    return read(call, self._endpoint, await self._post(call))
+                async with self._turn:
+                    reply = await self._post(call)
+                return read(call, self._endpoint, reply)
+            except Unavailable as error:
+                pause = retrying.pause(error, monotonic())
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+
+    async def _post(self, call: Call[Any]) -> Reply:
+        # Imported here, for it takes a quarter of a second that a sync program should not wait.
+        from aiohttp import ClientError, ClientTimeout
+
+        timeout = ClientTimeout(sock_connect=self._timeout, sock_read=self._timeout + call.wait)
+        body = call.body if len(call.body) < LARGE_BODY else BytesIO(call.body)
+        try:
+            async with self._open().post(
+                self._endpoint.rpc_url, data=body, timeout=timeout, allow_redirects=False
+            ) as response:
+                return Reply(response.status, response.headers, await response.read())
+        except (ClientError, OSError) as error:
+            raise self._translated(error) from error
+
+    def _open(self) -> "ClientSession":
+        """The session; it is made by the first call, in the loop that is to run it."""
+        from aiohttp import ClientSession, DummyCookieJar, TCPConnector
+
+        if self._closed:
+            raise closed()
+        loop = asyncio.get_running_loop()
+        if self._session is None:
+            self._loop = loop
+            self._session = ClientSession(
+                headers=self._endpoint.headers,
+                # A limit here would let long polls keep a heartbeat waiting; see `_send`.
+                connector=TCPConnector(limit=0),
+                cookie_jar=DummyCookieJar(),
+            )
+        elif self._loop is not loop:
+            raise QueueError("this client belongs to another event loop; make one for each")
+        return self._session
+
+    def _translated(self, error: Exception) -> QueueError:
+        from aiohttp import (
+            ClientConnectorError,
+            ClientSSLError,
+            ConnectionTimeoutError,
+            ServerDisconnectedError,
+        )
+
+        if self._closed:
+            return closed()
+        if isinstance(error, ClientSSLError):
+            return untrusted(self._endpoint, str(error))
+        if isinstance(error, ClientConnectorError):
+            return unreachable(self._endpoint, reason_of(error.os_error))
+        if isinstance(error, ConnectionTimeoutError):
+            return unreachable(self._endpoint, f"no connection within {self._timeout:g} s")
+        if isinstance(error, TimeoutError):
+            return answer_lost(self._endpoint, "time is up")
+        if isinstance(error, ServerDisconnectedError):
+            return answer_lost(self._endpoint, "the connection was closed")
+        return answer_lost(self._endpoint, reason_of(error))

@@ -1,0 +1,148 @@
+"""From the bytes of a request to the bytes of its answer: JSON-RPC 2.0, transport-free.
+
+The envelope is parsed once; params and id stay bytes until their method checks them. jsonrpcserver
+finds the method and binds it. Batches are taken apart here, since it answers a batch that has one
+invalid member with a single error.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+from jsonrpcserver import Error, Result, Success
+from jsonrpcserver.async_dispatcher import dispatch_request
+from jsonrpcserver.dispatcher import to_response
+from jsonrpcserver.request import Request
+from jsonrpcserver.response import to_serializable_one
+from jsonrpcserver.sentinels import NOID
+from msgspec import UNSET, Raw, UnsetType
+
+from jsonrpc_qm.errors import InternalError, InvalidRequest, ParseError, QueueError, TooLarge
+from jsonrpc_qm.rpc import wire
+from jsonrpc_qm.rpc.checking import Checker
+from jsonrpc_qm.rpc.methods import METHODS, Call, Manager, Method
+from jsonrpc_qm.rpc.openrpc import document
+
+logger = logging.getLogger("jsonrpc_qm.rpc")
+
+MAX_BATCH = 10_000
+"""How many members a batch may have."""
+
+_WHITE = b" \t\r\n"
+_SPACES_OR_ID = {*b'"-0123456789', ord("n")}
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A request object, section 4 of the JSON-RPC 2.0 specification."""
+
+    jsonrpc: Literal["2.0"]
+    method: str
+    params: Raw | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+
+
+_envelope = msgspec.json.Decoder(Envelope).decode
+_batch = msgspec.json.Decoder(list[Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Dispatcher:
+    """Answers JSON-RPC requests with a manager's methods."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._methods = {name: _bound(method, manager) for name, method in METHODS.items()}
+        self._methods["rpc.discover"] = _answering(_discover)
+
+    async def answer(self, body: bytes, call: Call) -> bytes | None:
+        """The answer to a request's body; None when there is nothing to say.
+
+        A batch's members run side by side and never wait; what they claim is added to `call`.
+        """
+        try:
+            body.decode()
+            if body.lstrip(_WHITE)[:1] != b"[":
+                answer = await self._one(body, call)
+            else:
+                answer = await self._all(_batch(body), call)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            answer = _refusal(ParseError(), str(error))
+        return None if answer is None else _encode(answer)
+
+    async def _all(self, members: list[Raw], call: Call) -> Any:
+        if not members:
+            return _refusal(InvalidRequest(), "an empty batch")
+        if len(members) > MAX_BATCH:
+            return _refusal(TooLarge.of("the batch", limit=MAX_BATCH, size=len(members)))
+        call.may_wait = False
+        answers = await asyncio.gather(*(self._one(bytes(member), call) for member in members))
+        return [answer for answer in answers if answer is not None] or None
+
+    async def _one(self, body: bytes, call: Call) -> dict[str, Any] | None:
+        try:
+            envelope = _envelope(body)
+        except msgspec.ValidationError as error:
+            return _refusal(InvalidRequest(), str(error))
+        params = b"" if envelope.params is UNSET else bytes(envelope.params)
+        id = NOID if envelope.id is UNSET else envelope.id
+        if params[:1] not in (b"", b"[", b"{"):
+            return _refusal(InvalidRequest(), "params is no array and no object")
+        if id is not NOID and bytes(id)[0] not in _SPACES_OR_ID:
+            return _refusal(InvalidRequest(), "id is no string, no number and not null")
+        request = Request(envelope.method, [params], id)
+        request, result = await dispatch_request(self._methods, call, request)
+        if id is NOID:
+            return None
+        answer: dict[str, Any] = to_serializable_one(to_response(request, result))
+        return answer
+
+
+Bound = Callable[..., Awaitable[Result]]
+
+
+def _bound(method: Method, manager: Manager) -> Bound:
+    """A method of the table as jsonrpcserver calls it: with the call and the params' bytes."""
+    read = Checker(method.params).read
+    handler = method.handler
+
+    async def run(call: Call, params: bytes) -> Any:
+        return await handler(manager, call, read(params))
+
+    return _answering(run)
+
+
+def _answering(run: Callable[[Call, bytes], Awaitable[Any]]) -> Bound:
+    """Turn what a method returns or raises into a result: no exception's text gets out."""
+
+    async def answer(call: Call, params: bytes) -> Result:
+        try:
+            return Success(await run(call, params))
+        except QueueError as refusal:
+            return (
+                Error(**{"data": None, **wire.error_object(refusal)})
+                if refusal.data
+                else Error(refusal.code, refusal.message)
+            )
+        except Exception:
+            logger.exception("a method broke")
+            return Error(InternalError.code, InternalError.message)
+
+    # jsonrpcserver asks for the signature on every call, and computing it is its largest cost.
+    answer.__signature__ = inspect.signature(answer)  # type: ignore[attr-defined]
+    return answer
+
+
+async def _discover(call: Call, params: bytes) -> Any:
+    from jsonrpc_qm.params import NoParams
+
+    Checker(NoParams).read(params)
+    return document()
+
+
+def _refusal(error: QueueError, reason: str = "") -> dict[str, Any]:
+    shown = wire.error_object(error)
+    if reason:
+        shown["data"] = {"reason": reason}
+    return {"jsonrpc": "2.0", "error": shown, "id": None}

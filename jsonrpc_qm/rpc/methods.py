@@ -1,0 +1,237 @@
+"""The methods of protocol.md: check, ask the manager, shape the answer; no rules here."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from jsonrpc_qm import answers
+from jsonrpc_qm import params as p
+from jsonrpc_qm.errors import (
+    Conflict,
+    InvalidState,
+    LeaseLost,
+    QueueError,
+    TaskNotFound,
+    TooLarge,
+    Unavailable,
+)
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.rpc import wire
+from jsonrpc_qm.storage.base import NameStats, Page, WorkerRow
+from jsonrpc_qm.task import Task
+
+
+class Call:
+    """What a method knows of the call besides its params."""
+
+    def __init__(self, alive: Callable[[], bool]) -> None:
+        self.may_wait = True
+        """False in a batch, whose members never wait."""
+        self.alive = alive
+        """Whether the caller is still there to get the answer."""
+        self.claimed: list[Record] = []
+        """The tasks that go out with the answer, to be given back when it can't be delivered."""
+
+
+class Manager(Protocol):
+    """What the methods ask; the server's Service answers."""
+
+    async def queue(self, call: p.QueueParams) -> Record: ...
+    async def queue_many(self, call: p.QueueManyParams) -> list[Record]: ...
+    async def get_task(self, call: p.GetTaskParams, wait: float) -> Record: ...
+    async def list_tasks(self, call: p.ListTasksParams) -> Page: ...
+    async def cancel(self, call: p.IdParams) -> Record: ...
+    async def retry(self, call: p.IdParams) -> Record: ...
+    async def delete_task(self, call: p.IdParams) -> bool: ...
+    async def claim(
+        self, call: p.ClaimParams, wait: float, alive: Callable[[], bool]
+    ) -> list[Record]: ...
+    async def heartbeat(
+        self, call: p.HeartbeatParams
+    ) -> tuple[list[Record | QueueError], bool]: ...
+    async def complete(self, call: p.CompleteParams) -> Record: ...
+    async def fail(self, call: p.FailParams) -> Record: ...
+    async def release(self, call: p.ReleaseParams) -> Record: ...
+    async def report(
+        self, call: p.ReportParams, alive: Callable[[], bool]
+    ) -> tuple[list[Record | QueueError], list[Record]]: ...
+    async def stats(self) -> dict[str, NameStats]: ...
+    async def workers(self) -> list[WorkerRow]: ...
+    async def drain(self, call: p.DrainParams) -> bool: ...
+    async def pause(self, call: p.NameParams) -> bool: ...
+    async def resume(self, call: p.NameParams) -> bool: ...
+    async def purge(self, call: p.PurgeParams) -> int: ...
+    def about(self) -> dict[str, Any]: ...
+
+
+async def queue(manager: Manager, call: Call, given: p.QueueParams) -> Any:
+    return wire.task(await manager.queue(given))
+
+
+async def queue_many(manager: Manager, call: Call, given: p.QueueManyParams) -> Any:
+    return [wire.task(record) for record in await manager.queue_many(given)]
+
+
+async def get_task(manager: Manager, call: Call, given: p.GetTaskParams) -> Any:
+    wait = (given.wait or 0.0) if call.may_wait else 0.0
+    return wire.task(await manager.get_task(given, wait))
+
+
+async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> Any:
+    page = await manager.list_tasks(given)
+    tasks = [wire.task(record) for record in page.records]
+    return {"tasks": tasks, "next_cursor": page.next_cursor}
+
+
+async def cancel(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    return wire.task(await manager.cancel(given))
+
+
+async def retry(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    return wire.task(await manager.retry(given))
+
+
+async def delete_task(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    return await manager.delete_task(given)
+
+
+DEFAULT_CLAIM_WAIT = 20.0
+"""Seconds that a claim waits unless it says otherwise."""
+
+
+async def claim(manager: Manager, call: Call, given: p.ClaimParams) -> Any:
+    wait = DEFAULT_CLAIM_WAIT if given.wait is None else given.wait
+    claimed = await manager.claim(given, wait if call.may_wait else 0.0, call.alive)
+    call.claimed.extend(claimed)
+    return wire.claimed_tasks(claimed)
+
+
+async def heartbeat(manager: Manager, call: Call, given: p.HeartbeatParams) -> Any:
+    extended, drain = await manager.heartbeat(given)
+    leases = [wire.lease(g.id, e) for g, e in zip(given.leases, extended, strict=True)]
+    return {"leases": leases, "drain": drain}
+
+
+async def complete(manager: Manager, call: Call, given: p.CompleteParams) -> Any:
+    return wire.task(await manager.complete(given))
+
+
+async def fail(manager: Manager, call: Call, given: p.FailParams) -> Any:
+    return wire.task(await manager.fail(given))
+
+
+async def release(manager: Manager, call: Call, given: p.ReleaseParams) -> Any:
+    return wire.task(await manager.release(given))
+
+
+async def report(manager: Manager, call: Call, given: p.ReportParams) -> Any:
+    ended, claimed = await manager.report(given, call.alive)
+    call.claimed.extend(claimed)
+    outcomes = [wire.outcome(g.id, e) for g, e in zip(given.outcomes, ended, strict=True)]
+    return {"outcomes": outcomes, "tasks": wire.claimed_tasks(claimed)}
+
+
+async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
+    rows = await manager.stats()
+    workers = await manager.workers()
+    return {"names": rows, "workers": len(workers), "manager": manager.about()}
+
+
+async def workers(manager: Manager, call: Call, given: p.NoParams) -> Any:
+    return [wire.worker(row) for row in await manager.workers()]
+
+
+async def drain(manager: Manager, call: Call, given: p.DrainParams) -> Any:
+    return await manager.drain(given)
+
+
+async def pause(manager: Manager, call: Call, given: p.NameParams) -> Any:
+    return await manager.pause(given)
+
+
+async def resume(manager: Manager, call: Call, given: p.NameParams) -> Any:
+    return await manager.resume(given)
+
+
+async def purge(manager: Manager, call: Call, given: p.PurgeParams) -> Any:
+    return await manager.purge(given)
+
+
+class Method(msgspec.Struct, frozen=True):
+    """One row of the method table."""
+
+    handler: Callable[[Any, Call, Any], Awaitable[Any]]
+    params: type[p.Params]
+    result: Any
+    """The type of the answer, for its JSON Schema."""
+    summary: str
+    errors: tuple[type[QueueError], ...] = ()
+    """Those it may answer besides JSON-RPC's own and Unavailable."""
+
+    @property
+    def name(self) -> str:
+        return self.handler.__name__
+
+
+class StatsAnswer(msgspec.Struct):
+    """What `stats` answers."""
+
+    names: dict[str, NameStats]
+    workers: int
+    manager: dict[str, Any]
+
+
+_HELD = (TaskNotFound, LeaseLost, TooLarge)
+_STATE = (TaskNotFound, InvalidState)
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(queue, p.QueueParams, Task, "Store a task.", (Conflict, TooLarge)),
+        Method(
+            queue_many,
+            p.QueueManyParams,
+            list[Task],
+            "Store many tasks, all or none.",
+            (Conflict, TooLarge),
+        ),
+        Method(
+            get_task,
+            p.GetTaskParams,
+            Task,
+            "Read a task; with wait, when it has finished.",
+            (TaskNotFound,),
+        ),
+        Method(list_tasks, p.ListTasksParams, answers.TaskPage, "List tasks, newest first."),
+        Method(cancel, p.IdParams, Task, "Cancel a task, or ask its worker to.", _STATE),
+        Method(
+            retry, p.IdParams, Task, "Queue a failed or cancelled task anew.", (*_STATE, Conflict)
+        ),
+        Method(delete_task, p.IdParams, bool, "Delete a finished task.", _STATE),
+        Method(claim, p.ClaimParams, list[Task], "Take due tasks; a long poll.", (TooLarge,)),
+        Method(
+            heartbeat, p.HeartbeatParams, answers.HeartbeatAnswer, "Extend leases.", (TooLarge,)
+        ),
+        Method(complete, p.CompleteParams, Task, "End a claim: done.", (*_HELD, Conflict)),
+        Method(fail, p.FailParams, Task, "End a claim: the attempt failed.", _HELD),
+        Method(release, p.ReleaseParams, Task, "End a claim: given back untouched.", _HELD[:2]),
+        Method(
+            report,
+            p.ReportParams,
+            answers.ReportAnswer,
+            "End many claims and take what is due next.",
+            (TooLarge,),
+        ),
+        Method(stats, p.NoParams, StatsAnswer, "Count tasks by name and state."),
+        Method(workers, p.NoParams, list[answers.WorkerInfo], "List the workers heard of."),
+        Method(drain, p.DrainParams, bool, "Ask a worker to finish what it has and stop."),
+        Method(pause, p.NameParams, bool, "Stop the claims of a name."),
+        Method(resume, p.NameParams, bool, "Let a name be claimed from again."),
+        Method(purge, p.PurgeParams, int, "Delete finished tasks."),
+    )
+}
+"""Every method but `rpc.discover`, by name, in the order of protocol.md."""
+
+ALWAYS_POSSIBLE = (Unavailable,)
+"""What any method may answer."""

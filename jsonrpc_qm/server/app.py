@@ -1,0 +1,88 @@
+"""HTTP: bytes in, bytes out, and everything that HTTP itself can get wrong."""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from jsonrpc_qm.rpc.dispatch import Dispatcher
+from jsonrpc_qm.rpc.methods import Call
+from jsonrpc_qm.server.delivery import Deliveries
+from jsonrpc_qm.server.service import Service
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes that a request's body may have, by default."""
+
+
+class RpcEndpoint:
+    """Answers `POST /rpc`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._dispatcher = Dispatcher(service)
+        self.deliveries = Deliveries(service.give_back)
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type != "application/json":
+            return _fault(415, "send Content-Type: application/json")
+        if _is_foreign(request):
+            return _fault(403, "a page of another origin may not call this manager")
+        transport = request.transport
+        self.deliveries.heard(transport)
+        body = await request.read()
+
+        def alive() -> bool:
+            # aiohttp takes the transport away when the connection is lost.
+            return request.transport is not None and not request.transport.is_closing()
+
+        call = Call(alive)
+        answer = await self._answered(body, call)
+        if answer is None:
+            return web.Response(status=204)
+        response = web.Response(body=answer, content_type="application/json")
+        if call.claimed:
+            await self._deliver(request, response, call)
+        return response
+
+    async def _answered(self, body: bytes, call: Call) -> bytes | None:
+        try:
+            return await self._dispatcher.answer(body, call)
+        except asyncio.CancelledError:
+            self._service.give_back(call.claimed)
+            raise
+
+    async def _deliver(self, request: web.Request, response: web.Response, call: Call) -> None:
+        """Write the answer here and now, so that a claim which can't be delivered is taken back."""
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except (ConnectionError, asyncio.CancelledError):
+            self._service.give_back(call.claimed)
+            raise
+        if request.transport is None or request.transport.is_closing():
+            self._service.give_back(call.claimed)
+        else:
+            self.deliveries.sent(request.transport, call.claimed)
+
+
+def _is_foreign(request: web.Request) -> bool:
+    origin = request.headers.get(hdrs.ORIGIN)
+    return origin is not None and urlsplit(origin).netloc != request.host
+
+
+def _fault(status: int, reason: str) -> web.Response:
+    return web.json_response({"error": reason}, status=status)
+
+
+def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
+    """The web application of a manager."""
+    app = web.Application(client_max_size=max_body)
+    endpoint = RpcEndpoint(service)
+    app.router.add_post("/rpc", endpoint.__call__)
+
+    async def stop_looking(_: Any) -> None:
+        endpoint.deliveries.close()
+
+    app.on_cleanup.append(stop_looking)
+    return app

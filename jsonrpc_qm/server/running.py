@@ -1,0 +1,116 @@
+"""Starts a manager, keeps it running until it is told to stop, and stops it cleanly."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+from aiohttp import web
+
+from jsonrpc_qm.operations import MAX_PAYLOAD
+from jsonrpc_qm.server.app import MAX_BODY, make_app
+from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
+from jsonrpc_qm.server.delivery import set_keepalive
+from jsonrpc_qm.server.service import Service
+from jsonrpc_qm.storage.base import Storage
+
+logger = logging.getLogger("jsonrpc_qm.server")
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8642
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted."""
+
+STOP_SECONDS = 1.5
+"""How long running requests may take to finish when the manager stops."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a manager runs."""
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    """0 takes a free one."""
+    max_body: int = MAX_BODY
+    """Bytes of a request's body."""
+    max_payload: int = MAX_PAYLOAD
+    """Bytes of JSON of parameters, a result, an error, progress or metadata."""
+    keep_completed: float | None = KEEP_COMPLETED
+    """Seconds that completed tasks are kept; None for ever."""
+    keep_failed: float | None = KEEP_FAILED
+    """Seconds that failed and cancelled tasks are kept; None for ever."""
+
+
+@asynccontextmanager
+async def running(storage: Storage, settings: Settings) -> AsyncIterator[str]:
+    """A manager that answers at the URL this gives, until the block ends.
+
+    Raises:
+        OSError: it can't listen there.
+    """
+    listening = _listen(settings.host, settings.port)
+    service = Service(
+        storage,
+        max_payload=settings.max_payload,
+        keep_completed=settings.keep_completed,
+        keep_failed=settings.keep_failed,
+    )
+    runner = web.AppRunner(
+        make_app(service, max_body=settings.max_body),
+        # Off by default: a client that hung up would leave its claim waiting, and taking.
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=STOP_SECONDS,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening, backlog=BACKLOG).start()
+        service.start()
+        yield _url(settings.host, listening)
+    finally:
+        service.stop_waiting()
+        await runner.cleanup()
+        await service.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    set_keepalive(listening)
+    return listening
+
+
+def _url(host: str, listening: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listening.getsockname()[1]}"
+
+
+def serve(
+    storage: Storage, settings: Settings | None = None, *, on_ready: Callable[[str], None]
+) -> None:
+    """Run a manager until SIGTERM or SIGINT; `on_ready` gets its URL once it listens.
+
+    The storage is closed at the end.
+
+    Raises:
+        OSError: it can't listen there.
+    """
+    asyncio.run(_serve(storage, settings or Settings(), on_ready))
+
+
+async def _serve(storage: Storage, settings: Settings, on_ready: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with running(storage, settings) as url:
+            on_ready(url)
+            await stop.wait()
+            logger.info("stopping")
+    finally:
+        storage.close()

@@ -1,0 +1,295 @@
+"""The manager as the server runs it: writes through the committer, reads beside it, and waiting."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from jsonrpc_qm import params as p
+from jsonrpc_qm.errors import QueueError, TaskNotFound, Unavailable
+from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Operation, Rules, Step
+from jsonrpc_qm.record import UNFINISHED, Record
+from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
+from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
+from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
+from jsonrpc_qm.server.workers import Sightings
+from jsonrpc_qm.storage.base import NameStats, Page, Storage, Swept, WorkerRow
+from jsonrpc_qm.transitions import Release
+from jsonrpc_qm.version import VERSION
+
+logger = logging.getLogger("jsonrpc_qm.server")
+
+T = TypeVar("T")
+
+
+class Service:
+    """What rpc/methods asks. To be made in the running event loop, and closed in it."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        max_payload: int = MAX_PAYLOAD,
+        keep_completed: float | None = KEEP_COMPLETED,
+        keep_failed: float | None = KEEP_FAILED,
+    ) -> None:
+        self._storage = storage
+        self._rules = Rules(storage.now, max_payload=max_payload)
+        self._loop = asyncio.get_running_loop()
+        self._started = time.monotonic()
+        self._stopping = False
+        # One thread: a long list never holds up a commit, and many of them only each other.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._committer = Committer(storage, committed=self._committed, foreign=self._foreign)
+        self._room = ClaimRoom(self._committer.submit, self._received)
+        self._watch = TaskWatch()
+        self._sightings = Sightings(self._submit_sighting)
+        self.chores = Chores(
+            self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
+        )
+        self._background: set[asyncio.Task[Any]] = set()
+
+    # -- carrying out ---------------------------------------------------------------------------
+
+    async def write(self, operation: Operation[T]) -> T:
+        """Carry an operation out; its answer is on stable storage when this returns."""
+        return operation.answer(*await self._submit(operation).future)
+
+    def _submit_sighting(self, worker: str, names: Sequence[str]) -> Entry:
+        return self._submit(self._rules.saw(worker, names))
+
+    def _submit(self, operation: Operation[Any], alive: Callable[[], bool] = always) -> Entry:
+        if self._stopping:
+            raise Unavailable.of("the manager is stopping")
+        entry = Entry(operation, self._loop.create_future(), alive)
+        self._committer.submit([entry, *self._served_along(operation)])
+        return entry
+
+    async def _received(self, entry: Entry) -> list[list[Any]]:
+        """The answers of an entry that claims; gives back what its caller does not get to see."""
+        try:
+            return await entry.future
+        except asyncio.CancelledError:
+            # When the cancelling came first, _committed gives back what is taken later.
+            if not entry.future.cancelled() and entry.future.exception() is None:
+                self.give_back(_claimed(entry, entry.future.result()))
+            raise
+
+    def _served_along(self, operation: Operation[Any]) -> list[Entry]:
+        """Waiting claims that may take what this operation adds, in the same transaction."""
+        return [
+            entry
+            for step in operation.steps
+            if step.verb == "add"
+            for group in step.items
+            for name, tasks in _due_names(group).items()
+            for entry in self._room.entries_for(name, tasks)
+        ]
+
+    async def _read(self, read: Callable[..., T], *args: Any) -> T:
+        return await self._loop.run_in_executor(self._reader, read, *args)
+
+    def _committed(self, done: Committed) -> None:
+        """See what a transaction has brought about, before its callers hear of it."""
+        for entry, answers in done:
+            if isinstance(answers, QueueError):
+                continue
+            for step, found in zip(entry.operation.steps, answers, strict=True):
+                if step.verb in ("add", "claim"):
+                    for group in found:
+                        self._saw_records(group, due=False)
+                elif step.verb == "transition":
+                    self._saw_records(found, due=True)
+                elif step.verb == "sweep":
+                    self._swept(found[0])
+            if entry.future.cancelled():
+                self.give_back(_claimed(entry, answers))
+
+    def _saw_records(self, records: Any, *, due: bool) -> None:
+        for record in records:
+            if isinstance(record, Record):
+                if record.due_at is not None:
+                    self.chores.due_at(record.due_at)
+                elif record.status not in UNFINISHED:
+                    self._watch.tell(record)
+                if due and record.status == "queued":
+                    self._room.wake(record.name, 1)
+
+    def _swept(self, swept: Swept) -> None:
+        for record in swept.records:
+            self._watch.tell(record)
+        for name, tasks in swept.ready.items():
+            self._room.wake(name, tasks)
+        if swept.next_due is not None:
+            self.chores.due_at(swept.next_due)
+
+    def _foreign(self) -> None:
+        """Another process has changed something: look for what is due and what has finished."""
+        self.chores.sweep_now()
+        self._later(self._look_at_watched())
+
+    async def _look_at_watched(self) -> None:
+        if ids := self._watch.ids:
+            for record in await self._read(self._storage.get, ids):
+                if record is not None:
+                    self._watch.tell(record)
+
+    def _later(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def give_back(self, records: Sequence[Record]) -> None:
+        """Release tasks whose claim can't be delivered, as if it had never been."""
+        if not records:
+            return
+        logger.info("gave %d undelivered tasks back", len(records))
+        events = [Release(id=record.id, token=record.token) for record in records]
+        operation: Operation[Any] = Operation((Step("transition", events),), lambda ended: ended)
+        entry = Entry(operation, self._loop.create_future())
+        # When it fails, the leases end by themselves.
+        entry.future.add_done_callback(lambda future: future.exception())
+        self._committer.submit([entry])
+
+    async def close(self) -> None:
+        """Answer everything that waits, finish what is running, and end the threads."""
+        self._stopping = True
+        self._room.close()
+        self._watch.close()
+        await self.chores.stop()
+        for task in self._background:
+            task.cancel()
+        await self._committer.stop()
+        self._reader.shutdown()
+
+    def start(self) -> None:
+        """Begin with the chores."""
+        self.chores.start()
+
+    def stop_waiting(self) -> None:
+        """Answer waiting claims with nothing and waiting readers with what is there."""
+        self._room.close()
+        self._watch.close()
+
+    # -- methods --------------------------------------------------------------------------------
+
+    async def queue(self, call: p.QueueParams) -> Record:
+        return await self.write(self._rules.queue(call))
+
+    async def queue_many(self, call: p.QueueManyParams) -> list[Record]:
+        return await self.write(self._rules.queue_many(call))
+
+    async def get_task(self, call: p.GetTaskParams, wait: float) -> Record:
+        if wait <= 0:
+            return await self._get(call.id)
+        finished = self._watch.add(call.id)
+        try:
+            record = await self._get(call.id)
+            if record.status not in UNFINISHED or self._watch.closed:
+                return record
+            await asyncio.wait({finished}, timeout=wait)
+            told = finished.result() if finished.done() else None
+            return told or await self._get(call.id)
+        finally:
+            self._watch.remove(call.id, finished)
+
+    async def _get(self, id: str) -> Record:
+        record = (await self._read(self._storage.get, [id]))[0]
+        if record is None:
+            raise TaskNotFound.of(id)
+        return record
+
+    async def list_tasks(self, call: p.ListTasksParams) -> Page:
+        return await self._read(
+            self._storage.page, call.name, call.status, call.limit or 50, call.cursor
+        )
+
+    async def cancel(self, call: p.IdParams) -> Record:
+        return await self.write(self._rules.cancel(call))
+
+    async def retry(self, call: p.IdParams) -> Record:
+        return await self.write(self._rules.retry(call))
+
+    async def delete_task(self, call: p.IdParams) -> bool:
+        return await self.write(self._rules.delete_task(call))
+
+    async def claim(
+        self, call: p.ClaimParams, wait: float, alive: Callable[[], bool]
+    ) -> list[Record]:
+        operation = self._rules.claim(call)
+        if self._stopping:
+            return []
+        self._sightings.saw(call.worker, call.names)
+        return await self._room.claim(operation, wait, alive)
+
+    async def heartbeat(self, call: p.HeartbeatParams) -> tuple[list[Record | QueueError], bool]:
+        self._sightings.saw(call.worker)
+        extended = await self.write(self._rules.heartbeat(call)) if call.leases else []
+        return extended, self._sightings.is_draining(call.worker)
+
+    async def complete(self, call: p.CompleteParams) -> Record:
+        return await self.write(self._rules.complete(call))
+
+    async def fail(self, call: p.FailParams) -> Record:
+        return await self.write(self._rules.fail(call))
+
+    async def release(self, call: p.ReleaseParams) -> Record:
+        return await self.write(self._rules.release(call))
+
+    async def report(
+        self, call: p.ReportParams, alive: Callable[[], bool]
+    ) -> tuple[list[Record | QueueError], list[Record]]:
+        operation = self._rules.report(call)
+        if call.names:
+            self._sightings.saw(call.worker, call.names)
+        return operation.answer(*await self._received(self._submit(operation, alive)))
+
+    async def stats(self) -> dict[str, NameStats]:
+        return await self._read(self._storage.stats, self._storage.now())
+
+    async def workers(self) -> list[WorkerRow]:
+        return await self._read(self._storage.workers)
+
+    async def drain(self, call: p.DrainParams) -> bool:
+        drained = await self.write(self._rules.drain(call))
+        self._sightings.drained(call.worker)
+        self._room.dismiss(call.worker)
+        return drained
+
+    async def pause(self, call: p.NameParams) -> bool:
+        return await self.write(self._rules.pause(call))
+
+    async def resume(self, call: p.NameParams) -> bool:
+        resumed = await self.write(self._rules.resume(call))
+        self.chores.sweep_now()
+        return resumed
+
+    async def purge(self, call: p.PurgeParams) -> int:
+        operation = self._rules.purge(call)
+        purged = batch = await self.write(operation)
+        while batch == PURGE_BATCH:
+            batch = await self.write(operation)
+            purged += batch
+        return purged
+
+    def about(self) -> dict[str, Any]:
+        uptime = round(time.monotonic() - self._started, 3)
+        return {"version": VERSION, "uptime": uptime, "storage": self._storage.url}
+
+
+def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:
+    """The tasks that an entry has taken."""
+    return [
+        record
+        for step, found in zip(entry.operation.steps, answers, strict=True)
+        if step.verb == "claim"
+        for group in found
+        for record in group
+    ]
+
+
+def _due_names(group: Sequence[Record]) -> Counter[str]:
+    return Counter(record.name for record in group if record.status == "queued")

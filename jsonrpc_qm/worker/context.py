@@ -1,0 +1,69 @@
+"""What a handler can know and say about the attempt it is working on."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jsonrpc_qm.jsontext import from_python
+from jsonrpc_qm.task import Task
+
+
+class Cancelled(BaseException):
+    """The attempt is to end now.
+
+    Not an Exception, so that a handler's `except Exception` lets it through, as with asyncio's
+    CancelledError.
+    """
+
+
+class Context:
+    """One attempt at a task, for a handler that asks for it."""
+
+    __slots__ = ("_report", "_stopped", "task")
+
+    def __init__(
+        self, task: Task, report: Callable[[Any], None], stopped: Callable[[], bool]
+    ) -> None:
+        """`report` takes progress, `stopped` says whether the attempt is to end."""
+        self.task = task
+        """The task as it was when it was claimed."""
+        self._report = report
+        self._stopped = stopped
+
+    @property
+    def token(self) -> int:
+        """The fencing token: larger with each claim of this task.
+
+        Hand it to whatever the handler writes to; there, refuse tokens smaller than one seen before.
+        """
+        assert self.task.token is not None
+        return self.task.token
+
+    def progress(self, value: Any) -> None:
+        """Say how far it is: any JSON value, shown as the task's `progress`.
+
+        It travels with the next heartbeat, at most twice a second; what is newer replaces what has
+        not been sent.
+
+        Raises:
+            InvalidParams: the value has no JSON form.
+        """
+        from_python(value, "progress")
+        self._report(value)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the attempt should end: somebody cancels the task, its lease is lost, or the
+        worker stops and its grace has passed.
+
+        Always False in a process, which is killed instead.
+        """
+        return self._stopped()
+
+    def raise_if_cancelled(self) -> None:
+        """Leave the handler if the attempt should end.
+
+        Raises:
+            Cancelled: it should.
+        """
+        if self._stopped():
+            raise Cancelled

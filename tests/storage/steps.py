@@ -1,0 +1,285 @@
+"""Random verbs as values: the steps that test_state_machine.py plays on two storages.
+
+Pools are small, so that ids, unique keys and moments collide often.
+"""
+
+from typing import Any, Protocol
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage.base import SWEEP_LIMIT, Claim, Filter, Sighting, Storage
+from jsonrpc_qm.transitions import (
+    Cancel,
+    Complete,
+    Event,
+    Extend,
+    Fail,
+    Release,
+    Retry,
+    WorkerEvent,
+)
+from tests.records import a_record
+
+IDS = ["a", "b", "c", "d", "e"]
+NAMES = ["mail", "other"]
+WORKERS = ["v", "w"]
+
+
+class Step(Protocol):
+    """A verb with its arguments, but for the storage and the moment."""
+
+    def __call__(self, storage: Storage, now: int, /) -> Any: ...
+
+
+# -- producers --------------------------------------------------------------------------------
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A new task, but for the moment it is queued at."""
+
+    id: str
+    fields: dict[str, Any]
+    delay: int
+    expires_in: int | None
+
+    def record(self, now: int) -> Record:
+        expires_at = None if self.expires_in is None else now + self.expires_in
+        return a_record(
+            self.id, now=now, run_at=now + self.delay, expires_at=expires_at, **self.fields
+        )
+
+
+def records(drafts: list[Draft], now: int) -> tuple[Record, ...]:
+    """The tasks of some drafts."""
+    return tuple(draft.record(now) for draft in drafts)
+
+
+class Add(msgspec.Struct, frozen=True):
+    groups: list[list[Draft]]
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.add([records(group, now) for group in self.groups], now)
+
+
+ids = st.sampled_from(IDS)
+names = st.sampled_from([*NAMES[:1] * 3, *NAMES[1:]])
+drafts = st.builds(
+    Draft,
+    id=ids,
+    fields=st.fixed_dictionaries(
+        {
+            "name": names,
+            "max_attempts": st.integers(1, 3),
+            "max_lost": st.integers(0, 2),
+            "lease": st.sampled_from([4, 9, 30]),
+        },
+        optional={
+            "parameters": st.sampled_from(['{"x":1,"y":2}', '{"y":2, "x":1}', "1"]),
+            "priority": st.integers(-1, 1),
+            "timeout": st.sampled_from([2, 12]),
+            "unique_key": st.sampled_from(["k", "k", "l"]),
+            "backoff": st.sampled_from(['{"base":0}', '{"base":0.000004,"jitter":0.5}']),
+        },
+    ),
+    delay=st.sampled_from([0, 0, 0, -3, 5, 40]),
+    expires_in=st.sampled_from([None, None, 6, 60]),
+)
+adds = st.builds(Add, st.lists(st.lists(drafts, max_size=4), min_size=1, max_size=3))
+
+
+# -- workers ----------------------------------------------------------------------------------
+
+
+class Take(msgspec.Struct, frozen=True):
+    claims: list[Claim]
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.claim(self.claims, now)
+
+
+claims = st.builds(
+    Take,
+    st.lists(
+        st.builds(
+            Claim,
+            names=st.lists(names, max_size=3).map(tuple),
+            worker=st.sampled_from([None, *WORKERS]),
+            max_tasks=st.integers(1, 4),
+            lease=st.sampled_from([None, 7]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """An event, but for the moment and the token, which is the task's latest or an older one."""
+
+    event: Event
+    stale: bool
+    queue: list[Draft] = []
+
+    def at(self, storage: Storage, now: int) -> Event:
+        event = self.event
+        [record] = storage.get([event.id])
+        if isinstance(event, WorkerEvent) and record is not None:
+            event = replace(event, token=record.token - self.stale)
+        if isinstance(event, Complete):
+            event = replace(event, queue=records(self.queue, now))
+        return event
+
+
+class Happen(msgspec.Struct, frozen=True):
+    happenings: list[Happening]
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.transition([each.at(storage, now) for each in self.happenings], now)
+
+
+delays = st.sampled_from([None, 0, 3, 20])
+tokens = st.just(1)
+stale = st.sampled_from([False] * 7 + [True])
+happenings = st.one_of(
+    st.builds(
+        Happening,
+        st.builds(Complete, id=ids, token=tokens, result=st.sampled_from([None, '"done"'])),
+        stale,
+        st.just([]) | st.lists(drafts, min_size=1, max_size=2),
+    ),
+    st.builds(
+        Happening,
+        st.one_of(
+            st.builds(
+                Fail,
+                id=ids,
+                token=tokens,
+                error=st.just('{"type":"E","message":""}'),
+                retry=st.booleans(),
+                delay=delays,
+            ),
+            st.builds(Release, id=ids, token=tokens, delay=delays),
+            st.builds(
+                Extend,
+                id=ids,
+                token=tokens,
+                lease=st.sampled_from([None, 8]),
+                progress=st.sampled_from([None, '"half"']),
+                has_progress=st.booleans(),
+            ),
+        ),
+        stale,
+    ),
+    st.builds(Happening, st.builds(Cancel, id=ids), stale),
+    st.builds(Happening, st.builds(Retry, id=ids), stale),
+)
+transitions = st.builds(Happen, st.lists(happenings, min_size=1, max_size=6))
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    limit: int
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.sweep(now, self.limit)
+
+
+sweeps = st.builds(Sweep, st.sampled_from([1, 2, SWEEP_LIMIT]))
+
+
+class Saw(msgspec.Struct, frozen=True):
+    sightings: list[Sighting]
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.saw(self.sightings, now)
+
+
+workers = st.sampled_from(WORKERS)
+sightings = st.builds(
+    Saw,
+    st.lists(
+        st.builds(Sighting, worker=workers, names=st.lists(names, max_size=2).map(tuple)),
+        max_size=3,
+    ),
+)
+
+
+# -- operators --------------------------------------------------------------------------------
+
+
+class Delete(msgspec.Struct, frozen=True):
+    ids: list[str]
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.delete(self.ids)
+
+
+deletions = st.builds(Delete, st.lists(ids, min_size=1, max_size=3))
+
+
+class Purge(msgspec.Struct, frozen=True):
+    filter: Filter
+    age: int | None
+    limit: int
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        before = None if self.age is None else now - self.age
+        return storage.purge(replace(self.filter, finished_before=before), self.limit)
+
+
+purges = st.builds(
+    Purge,
+    st.builds(
+        Filter,
+        name=st.sampled_from([None, *NAMES]),
+        status=st.sampled_from([None, "completed", "failed", "cancelled"]),
+    ),
+    age=st.sampled_from([None, 0, 10]),
+    limit=st.integers(1, 3),
+)
+
+
+class Pause(msgspec.Struct, frozen=True):
+    name: str
+    paused: bool
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.pause(self.name, self.paused)
+
+
+pauses = st.builds(Pause, names, st.sampled_from([True, False, False]))
+
+
+class Drain(msgspec.Struct, frozen=True):
+    worker: str
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.drain(self.worker, now)
+
+
+drains = st.builds(Drain, workers)
+
+
+class Forget(msgspec.Struct, frozen=True):
+    age: int
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        return storage.forget_workers(now - self.age)
+
+
+forgettings = st.builds(Forget, st.sampled_from([0, 10]))
+
+any_step: st.SearchStrategy[Step] = st.one_of(
+    adds,
+    claims,
+    transitions,
+    sweeps,
+    sightings,
+    deletions,
+    purges,
+    pauses,
+    drains,
+    forgettings,
+)

@@ -1,0 +1,137 @@
+"""Every storage behaves like storage/memory.py, whatever is played on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.storage.base import WORKER_GONE, Storage
+from jsonrpc_qm.storage.memory import MemoryStorage
+from tests.records import NOW
+from tests.storage import steps
+from tests.storage.conftest import STORAGES
+from tests.storage.steps import IDS, Step
+
+LISTS = [(None, None), ("mail", None), (None, "queued"), ("other", "queued"), (None, "failed")]
+"""The lists that are compared, by name and status."""
+
+
+class Broken(Exception):
+    """What goes wrong in the middle of a transaction."""
+
+
+def comparable(answer: Any) -> Any:
+    """An answer with its refusals in a form that compares."""
+    if isinstance(answer, QueueError):
+        return type(answer).__name__, answer.data
+    if isinstance(answer, list):
+        return [comparable(member) for member in answer]
+    return answer
+
+
+def play(storage: Storage, played: list[Step], now: int, *, breaks: bool) -> list[Any]:
+    """What each step was answered, all in one transaction; a broken one is taken back."""
+    answers = []
+    try:
+        with storage.transaction():
+            answers = [comparable(step(storage, now)) for step in played]
+            if breaks:
+                raise Broken
+    except Broken:
+        pass
+    return answers
+
+
+def pages(storage: Storage, name: str | None, status: str | None) -> list[Any]:
+    """A list, two records a page; cursors are each storage's own."""
+    found = []
+    cursor = None
+    while True:
+        page = storage.page(name, status, 2, cursor)
+        found.append(page.records)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Plays the same steps on the specification and on another storage, and compares answers."""
+
+    def __init__(self, open: Callable[[Path], Storage]) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.specification = MemoryStorage()
+        self.storage = open(Path(self.folder.name))
+        self.now = NOW
+
+    def teardown(self) -> None:
+        self.storage.close()
+        self.folder.cleanup()
+
+    def compare(self, *played: Step, breaks: bool = False) -> None:
+        expected = play(self.specification, list(played), self.now, breaks=breaks)
+        assert play(self.storage, list(played), self.now, breaks=breaks) == expected
+
+    @rule(step=steps.adds)
+    def add(self, step: Step) -> None:
+        self.compare(step)
+
+    @rule(step=steps.claims)
+    def claim(self, step: Step) -> None:
+        self.compare(step)
+
+    @rule(step=steps.transitions)
+    def transition(self, step: Step) -> None:
+        self.compare(step)
+
+    @rule(step=steps.sweeps | steps.deletions | steps.purges)
+    def clean(self, step: Step) -> None:
+        self.compare(step)
+
+    @rule(step=steps.pauses | steps.sightings | steps.drains | steps.forgettings)
+    def operate(self, step: Step) -> None:
+        self.compare(step)
+
+    @rule(played=st.lists(steps.any_step, min_size=2, max_size=4), breaks=st.booleans())
+    def play_in_one_transaction(self, played: list[Step], breaks: bool) -> None:
+        self.compare(*played, breaks=breaks)
+
+    @rule(passed=st.sampled_from([1, 2, 5, 10, 30, WORKER_GONE + 1]))
+    def let_time_pass(self, passed: int) -> None:
+        self.now += passed
+
+    @invariant()
+    def reads_agree(self) -> None:
+        ours, theirs = self.storage, self.specification
+        assert ours.get(IDS) == theirs.get(IDS)
+        for name, status in LISTS:
+            assert pages(ours, name, status) == pages(theirs, name, status)
+        assert ours.stats(self.now) == theirs.stats(self.now)
+        assert ours.workers() == theirs.workers()
+        # Looks without moving anything: what is ready, and what is due next.
+        self.compare(steps.Sweep(limit=0))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STORAGES if kind != "memory"])
+def test_a_storage_behaves_like_the_specification(kind: str) -> None:
+    """Random verbs, alone and several in a transaction, are answered and stored alike."""
+    run_state_machine_as_test(
+        lambda: SideBySide(STORAGES[kind]),
+        settings=settings(
+            max_examples=100,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

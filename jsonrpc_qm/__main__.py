@@ -2,4 +2,5 @@
 
 from jsonrpc_qm.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

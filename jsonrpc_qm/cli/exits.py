@@ -31,7 +31,7 @@ EXIT_CODES = {
     0: "done",
     FAILED: "the task failed or was cancelled (--wait), or any other failure",
     USAGE: "a wrong option, bad JSON, or a value that the manager calls invalid",
-    NOT_FOUND: "no such task or worker",
+    NOT_FOUND: "no such task",
     REFUSED: "refused: Conflict, Lease lost, Invalid state, Too large, Forbidden",
     UNAVAILABLE: "the manager is not there or can't serve; or `serve` can't start",
     NOTHING: "`claim` found nothing",

@@ -42,7 +42,7 @@ class Group(click.RichGroup):
 
 
 def _usage_line(error: ClickException) -> str:
-    line = f"Error: {printable(error.format_message())}"
+    line = f"Error: {printable(error.format_message().rstrip('.'))}."
     context = getattr(error, "ctx", None)
     if isinstance(error, UsageError) and context is not None:
         return f"{line} See '{context.command_path} --help'."

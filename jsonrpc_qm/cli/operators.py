@@ -153,13 +153,18 @@ def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
     Example:
       jsonrpc-qm purge --status completed --older-than 7d
     """
-    if not yes and sys.stdin.isatty() and not click.confirm(_question(**which), err=True):
+    if not yes and asks() and not click.confirm(_question(**which), err=True):
         raise out.failure("nothing was deleted", FAILED)
     deleted = manager.purge(**which)
     if out.as_json:
         out.document(deleted)
     else:
         out.line(f"{deleted} deleted")
+
+
+def asks() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
 
 
 def _question(name: str | None, status: str | None, older_than: float | None) -> str:

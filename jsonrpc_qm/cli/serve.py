@@ -2,8 +2,10 @@
 
 import json
 import logging
+import os
 import shlex
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import rich_click as click
@@ -13,7 +15,7 @@ from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
 from jsonrpc_qm.cli.group import PROGRAM
 from jsonrpc_qm.cli.logs import log_options, set_up_logs
 from jsonrpc_qm.cli.options import DEFAULT_URL, errors_said, option
-from jsonrpc_qm.cli.values import duration, size
+from jsonrpc_qm.cli.values import duration_or_forever, size
 from jsonrpc_qm.version import VERSION
 
 if TYPE_CHECKING:
@@ -43,9 +45,19 @@ logger = logging.getLogger("jsonrpc_qm.cli")
 @option("--port", type=click.IntRange(0, 65535), default=8642, help="0 for any that is free.")
 @option("--max-body", type=size, default="16MiB", help="The largest request.")
 @option("--max-payload", type=size, default="1MiB", help="The largest parameters and result.")
-@option("--keep-completed", type=duration, default="7d", help="How long completed tasks stay.")
 @option(
-    "--keep-failed", type=duration, default="30d", help="How long failed and cancelled tasks stay."
+    "--keep-completed",
+    type=duration_or_forever,
+    metavar="DURATION",
+    default="7d",
+    help="How long completed tasks stay; or forever.",
+)
+@option(
+    "--keep-failed",
+    type=duration_or_forever,
+    metavar="DURATION",
+    default="30d",
+    help="How long failed and cancelled tasks stay; or forever.",
 )
 @log_options
 @click.pass_context
@@ -58,7 +70,7 @@ def serve(
     port: int,
     log_format: str,
     log_level: str,
-    **limits: float,
+    **limits: Any,
 ) -> None:
     """Run the manager until SIGTERM or Ctrl-C.
 
@@ -83,13 +95,21 @@ def serve(
                 click.echo(greeting(url, storage.url, app=app, name=name))
 
         # Imported here because `--help` must not wait for an HTTP server.
-        from jsonrpc_qm.server.app import serve as run
+        from jsonrpc_qm.server import running
 
         try:
-            run(storage, host=host, port=port, on_ready=on_ready, **limits)
+            settings = running.Settings(host=host, port=port, **limits)
+            running.serve(storage, settings, on_ready=on_ready)
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = _reason(error)
             raise Failure(f"can't listen on {host}:{port}: {reason}", UNAVAILABLE) from error
+
+
+def _reason(error: OSError) -> str:
+    """Why, without the address, which asyncio and socket write into their messages."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 token_argument = click.argument("token", type=click.IntRange(min=1))
 
 
+def refuse_no_list(context: click.Context, param: click.Parameter, value: Any) -> Any:
+    """The value, if it is a list or was left out."""
+    if value is not None and not isinstance(value, list):
+        raise click.BadParameter("it must be a list", context, param)
+    return value
+
+
 @click.command("claim")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @option("--wait", type=duration, default="20", help="How long to wait for a task, 0 to 55 s.")
@@ -66,6 +73,7 @@ def claim(
 @option(
     "--queue",
     type=json_value,
+    callback=refuse_no_list,
     metavar="JSON",
     help="Tasks to queue with it: a JSON list of queue's parameters.",
 )

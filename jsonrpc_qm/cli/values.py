@@ -37,6 +37,11 @@ def duration(text: str) -> float:
     return sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
 
 
+def duration_or_forever(text: str) -> float | None:
+    """A duration in seconds, or None for `forever`."""
+    return None if text.strip() == "forever" else duration(text)
+
+
 def size(text: str) -> int:
     """A number of bytes: `1048576`, `512KiB`, `16MiB`, `1GiB`."""
     match = _SIZE.fullmatch(text.strip())

@@ -316,7 +316,7 @@ class AsyncClient:
         if self._closed:
             return closed()
         if isinstance(error, ClientSSLError):
-            return untrusted(self._endpoint, str(error))
+            return untrusted(self._endpoint, reason_of(error.__cause__))
         if isinstance(error, ClientConnectorError):
             return unreachable(self._endpoint, reason_of(error.os_error))
         if isinstance(error, ConnectionTimeoutError):

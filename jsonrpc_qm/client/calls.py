@@ -232,10 +232,13 @@ def _objects(members: Iterable[Mapping[str, Any]], param: str) -> list[dict[str,
     """The members of a list param as the dicts that become JSON objects."""
     objects: list[dict[str, Any]] = []
     for index, member in enumerate(members):
-        if not isinstance(member, Mapping):
+        if type(member) is dict:  # much faster than asking whether it is a Mapping
+            objects.append(member)
+        elif isinstance(member, Mapping):
+            objects.append(dict(member))
+        else:
             reason = f"expected an object, got {type(member).__name__}"
             raise InvalidParams.of(f"{param}[{index}]", reason)
-        objects.append(member if type(member) is dict else dict(member))
     return objects
 
 

@@ -141,7 +141,7 @@ class Connections:
         if isinstance(error, ConnectTimeoutError):
             return unreachable(self._endpoint, f"no connection within {self._timeout:g} s")
         if isinstance(error, SSLError):
-            return untrusted(self._endpoint, str(error))
+            return untrusted(self._endpoint, reason_of(error.args[0]))
         if isinstance(error, ReadTimeoutError):
             return answer_lost(self._endpoint, "time is up")
         cause = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error

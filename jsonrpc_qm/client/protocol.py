@@ -5,6 +5,7 @@ No I/O here: both clients hand in what their HTTP library gave them.
 
 import os
 import socket
+import ssl
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,10 +97,10 @@ def read(call: Call[T], endpoint: Endpoint, reply: Reply) -> T:
 
 def error_of(error: ErrorObject, endpoint: Endpoint) -> QueueError:
     """The typed error of a JSON-RPC error object; an unknown code gives a plain QueueError."""
+    data = error.data
+    if not isinstance(data, dict):
+        data = {} if data is None else {"data": data}
     kind = BY_CODE.get(error.code)
-    data = error.data if isinstance(error.data, dict) else {}
-    if error.data is not None and not isinstance(error.data, dict):
-        data = {"data": error.data}
     if kind is None:
         return QueueError(f"{error.message} (code {error.code})", data=data)
     detail = "" if error.message == kind.message else error.message
@@ -132,10 +133,11 @@ def closed() -> QueueError:
 
 
 def reason_of(error: BaseException | None) -> str:
-    """The words of the operating system for an error, without addresses and numbers."""
-    if isinstance(error, OSError) and error.errno:
-        if isinstance(error, socket.gaierror):
-            return (error.strerror or str(error)).lower()
+    """The words of the operating system for an error, without addresses and numbers; one line."""
+    if isinstance(error, socket.gaierror):
+        return (error.strerror or str(error)).lower()
+    # OpenSSL's numbers are not the system's.
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
         return os.strerror(error.errno).lower()
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -23,7 +23,8 @@ from msgspec import UNSET, Raw, UnsetType
 from jsonrpc_qm.errors import InternalError, InvalidRequest, ParseError, QueueError, TooLarge
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.checking import Checker
-from jsonrpc_qm.rpc.methods import METHODS, Call, Manager, Method
+from jsonrpc_qm.rpc.manager import Manager
+from jsonrpc_qm.rpc.methods import METHODS, Call, Method
 from jsonrpc_qm.rpc.openrpc import document
 
 logger = logging.getLogger("jsonrpc_qm.rpc")

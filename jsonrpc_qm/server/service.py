@@ -2,31 +2,30 @@
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
-from jsonrpc_qm.errors import QueueError, TaskNotFound, Unavailable
-from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Operation, Rules, Step
+from jsonrpc_qm.errors import QueueError, Unavailable
+from jsonrpc_qm.operations import MAX_PAYLOAD, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
+from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
-from jsonrpc_qm.storage.base import NameStats, Page, Storage, Swept, WorkerRow
+from jsonrpc_qm.storage.base import Storage, Swept
 from jsonrpc_qm.transitions import Release
-from jsonrpc_qm.version import VERSION
 
 logger = logging.getLogger("jsonrpc_qm.server")
 
 T = TypeVar("T")
 
 
-class Service:
-    """What rpc/methods asks. To be made in the running event loop, and closed in it."""
+class Service(Manager):
+    """The manager behind HTTP. To be made in the running event loop, and closed in it."""
 
     def __init__(
         self,
@@ -36,10 +35,8 @@ class Service:
         keep_completed: float | None = KEEP_COMPLETED,
         keep_failed: float | None = KEEP_FAILED,
     ) -> None:
-        self._storage = storage
-        self._rules = Rules(storage.now, max_payload=max_payload)
+        super().__init__(storage, max_payload=max_payload)
         self._loop = asyncio.get_running_loop()
-        self._started = time.monotonic()
         self._stopping = False
         # One thread: a long list never holds up a commit, and many of them only each other.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -59,7 +56,7 @@ class Service:
         return operation.answer(*await self._submit(operation).future)
 
     def _submit_sighting(self, worker: str, names: Sequence[str]) -> Entry:
-        return self._submit(self._rules.saw(worker, names))
+        return self._submit(self.rules.saw(worker, names))
 
     def _submit(self, operation: Operation[Any], alive: Callable[[], bool] = always) -> Entry:
         if self._stopping:
@@ -89,7 +86,7 @@ class Service:
             for entry in self._room.entries_for(name, tasks)
         ]
 
-    async def _read(self, read: Callable[..., T], *args: Any) -> T:
+    async def read(self, read: Callable[..., T], *args: Any) -> T:
         return await self._loop.run_in_executor(self._reader, read, *args)
 
     def _committed(self, done: Committed) -> None:
@@ -133,7 +130,7 @@ class Service:
 
     async def _look_at_watched(self) -> None:
         if ids := self._watch.ids:
-            for record in await self._read(self._storage.get, ids):
+            for record in await self.read(self.storage.get, ids):
                 if record is not None:
                     self._watch.tell(record)
 
@@ -176,50 +173,24 @@ class Service:
 
     # -- methods --------------------------------------------------------------------------------
 
-    async def queue(self, call: p.QueueParams) -> Record:
-        return await self.write(self._rules.queue(call))
-
-    async def queue_many(self, call: p.QueueManyParams) -> list[Record]:
-        return await self.write(self._rules.queue_many(call))
-
     async def get_task(self, call: p.GetTaskParams, wait: float) -> Record:
         if wait <= 0:
-            return await self._get(call.id)
+            return await self.stored(call.id)
         finished = self._watch.add(call.id)
         try:
-            record = await self._get(call.id)
+            record = await self.stored(call.id)
             if record.status not in UNFINISHED or self._watch.closed:
                 return record
             await asyncio.wait({finished}, timeout=wait)
             told = finished.result() if finished.done() else None
-            return told or await self._get(call.id)
+            return told or await self.stored(call.id)
         finally:
             self._watch.remove(call.id, finished)
-
-    async def _get(self, id: str) -> Record:
-        record = (await self._read(self._storage.get, [id]))[0]
-        if record is None:
-            raise TaskNotFound.of(id)
-        return record
-
-    async def list_tasks(self, call: p.ListTasksParams) -> Page:
-        return await self._read(
-            self._storage.page, call.name, call.status, call.limit or 50, call.cursor
-        )
-
-    async def cancel(self, call: p.IdParams) -> Record:
-        return await self.write(self._rules.cancel(call))
-
-    async def retry(self, call: p.IdParams) -> Record:
-        return await self.write(self._rules.retry(call))
-
-    async def delete_task(self, call: p.IdParams) -> bool:
-        return await self.write(self._rules.delete_task(call))
 
     async def claim(
         self, call: p.ClaimParams, wait: float, alive: Callable[[], bool]
     ) -> list[Record]:
-        operation = self._rules.claim(call)
+        operation = self.rules.claim(call)
         if self._stopping:
             return []
         self._sightings.saw(call.worker, call.names)
@@ -227,57 +198,27 @@ class Service:
 
     async def heartbeat(self, call: p.HeartbeatParams) -> tuple[list[Record | QueueError], bool]:
         self._sightings.saw(call.worker)
-        extended = await self.write(self._rules.heartbeat(call)) if call.leases else []
+        extended = await self.write(self.rules.heartbeat(call)) if call.leases else []
         return extended, self._sightings.is_draining(call.worker)
-
-    async def complete(self, call: p.CompleteParams) -> Record:
-        return await self.write(self._rules.complete(call))
-
-    async def fail(self, call: p.FailParams) -> Record:
-        return await self.write(self._rules.fail(call))
-
-    async def release(self, call: p.ReleaseParams) -> Record:
-        return await self.write(self._rules.release(call))
 
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
     ) -> tuple[list[Record | QueueError], list[Record]]:
-        operation = self._rules.report(call)
+        operation = self.rules.report(call)
         if call.names:
             self._sightings.saw(call.worker, call.names)
         return operation.answer(*await self._received(self._submit(operation, alive)))
 
-    async def stats(self) -> dict[str, NameStats]:
-        return await self._read(self._storage.stats, self._storage.now())
-
-    async def workers(self) -> list[WorkerRow]:
-        return await self._read(self._storage.workers)
-
     async def drain(self, call: p.DrainParams) -> bool:
-        drained = await self.write(self._rules.drain(call))
+        drained = await super().drain(call)
         self._sightings.drained(call.worker)
         self._room.dismiss(call.worker)
         return drained
 
-    async def pause(self, call: p.NameParams) -> bool:
-        return await self.write(self._rules.pause(call))
-
     async def resume(self, call: p.NameParams) -> bool:
-        resumed = await self.write(self._rules.resume(call))
+        resumed = await super().resume(call)
         self.chores.sweep_now()
         return resumed
-
-    async def purge(self, call: p.PurgeParams) -> int:
-        operation = self._rules.purge(call)
-        purged = batch = await self.write(operation)
-        while batch == PURGE_BATCH:
-            batch = await self.write(operation)
-            purged += batch
-        return purged
-
-    def about(self) -> dict[str, Any]:
-        uptime = round(time.monotonic() - self._started, 3)
-        return {"version": VERSION, "uptime": uptime, "storage": self._storage.url}
 
 
 def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:

@@ -101,18 +101,19 @@ class SlotPool:
             del attempt, outcome
 
     def _next(self) -> Attempt | None:
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            pass
-        with self._changed:
-            while not self._ready:
+        while True:
+            try:
+                return self._ready.popleft()
+            except IndexError:
+                pass
+            with self._changed:
                 if self._closed:
                     return None
-                self._idle += 1
-                self._changed.wait()
-                self._idle -= 1
-            return self._ready.popleft()
+                # Between here and there somebody may have added some.
+                if not self._ready:
+                    self._idle += 1
+                    self._changed.wait()
+                    self._idle -= 1
 
 
 class ThreadSlot:

@@ -1,0 +1,169 @@
+"""What the methods ask: the manager, whatever carries its operations out.
+
+The server's Service shares transactions among its callers and can wait; LocalManager works on the
+storage right where it is called.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from jsonrpc_qm import params as p
+from jsonrpc_qm.errors import QueueError, TaskNotFound
+from jsonrpc_qm.execution import perform
+from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Operation, Rules
+from jsonrpc_qm.record import UNFINISHED, Record
+from jsonrpc_qm.storage.base import NameStats, Page, Storage, WorkerRow
+from jsonrpc_qm.version import VERSION
+
+T = TypeVar("T")
+
+
+class Manager(ABC):
+    """The methods of protocol.md on checked params, but for how to write, read and wait."""
+
+    def __init__(self, storage: Storage, *, max_payload: int = MAX_PAYLOAD) -> None:
+        self.storage = storage
+        self.rules = Rules(storage.now, max_payload=max_payload)
+        self._started = time.monotonic()
+
+    @abstractmethod
+    async def write(self, operation: Operation[T]) -> T:
+        """Carry an operation out; it is on stable storage when this returns."""
+
+    @abstractmethod
+    async def read(self, read: Callable[..., T], *args: Any) -> T:
+        """Call one of the storage's reading verbs."""
+
+    @abstractmethod
+    async def get_task(self, call: p.GetTaskParams, wait: float) -> Record: ...
+
+    @abstractmethod
+    async def claim(
+        self, call: p.ClaimParams, wait: float, alive: Callable[[], bool]
+    ) -> list[Record]: ...
+
+    @abstractmethod
+    async def report(
+        self, call: p.ReportParams, alive: Callable[[], bool]
+    ) -> tuple[list[Record | QueueError], list[Record]]: ...
+
+    @abstractmethod
+    async def heartbeat(
+        self, call: p.HeartbeatParams
+    ) -> tuple[Sequence[Record | QueueError], bool]: ...
+
+    async def stored(self, id: str) -> Record:
+        """The task as it is, or TaskNotFound."""
+        record = (await self.read(self.storage.get, [id]))[0]
+        if record is None:
+            raise TaskNotFound.of(id)
+        return record
+
+    async def queue(self, call: p.QueueParams) -> Record:
+        return await self.write(self.rules.queue(call))
+
+    async def queue_many(self, call: p.QueueManyParams) -> list[Record]:
+        return await self.write(self.rules.queue_many(call))
+
+    async def list_tasks(self, call: p.ListTasksParams) -> Page:
+        limit = call.limit or 50
+        return await self.read(self.storage.page, call.name, call.status, limit, call.cursor)
+
+    async def cancel(self, call: p.IdParams) -> Record:
+        return await self.write(self.rules.cancel(call))
+
+    async def retry(self, call: p.IdParams) -> Record:
+        return await self.write(self.rules.retry(call))
+
+    async def delete_task(self, call: p.IdParams) -> bool:
+        return await self.write(self.rules.delete_task(call))
+
+    async def complete(self, call: p.CompleteParams) -> Record:
+        return await self.write(self.rules.complete(call))
+
+    async def fail(self, call: p.FailParams) -> Record:
+        return await self.write(self.rules.fail(call))
+
+    async def release(self, call: p.ReleaseParams) -> Record:
+        return await self.write(self.rules.release(call))
+
+    async def stats(self) -> dict[str, NameStats]:
+        return await self.read(self.storage.stats, self.storage.now())
+
+    async def workers(self) -> list[WorkerRow]:
+        return await self.read(self.storage.workers)
+
+    async def drain(self, call: p.DrainParams) -> bool:
+        return await self.write(self.rules.drain(call))
+
+    async def pause(self, call: p.NameParams) -> bool:
+        return await self.write(self.rules.pause(call))
+
+    async def resume(self, call: p.NameParams) -> bool:
+        return await self.write(self.rules.resume(call))
+
+    async def purge(self, call: p.PurgeParams) -> int:
+        operation = self.rules.purge(call)
+        purged = batch = await self.write(operation)
+        while batch == PURGE_BATCH:
+            batch = await self.write(operation)
+            purged += batch
+        return purged
+
+    def about(self) -> dict[str, Any]:
+        """What `stats` says of the manager."""
+        uptime = round(time.monotonic() - self._started, 3)
+        return {"version": VERSION, "uptime": uptime, "storage": self.storage.url}
+
+
+LOOK_EVERY = 0.02
+"""Seconds between two looks of a call that waits on the storage itself."""
+
+
+class LocalManager(Manager):
+    """The manager without a server: it works on the storage in the calling thread.
+
+    Its methods never suspend: what waits sleeps, and looks again.
+    """
+
+    async def write(self, operation: Operation[T]) -> T:
+        answer: T = perform(self.storage, operation)
+        return answer
+
+    async def read(self, read: Callable[..., T], *args: Any) -> T:
+        return read(*args)
+
+    async def get_task(self, call: p.GetTaskParams, wait: float) -> Record:
+        deadline = time.monotonic() + wait
+        record = await self.stored(call.id)
+        while record.status in UNFINISHED and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+            record = await self.stored(call.id)
+        return record
+
+    async def claim(
+        self, call: p.ClaimParams, wait: float, alive: Callable[[], bool]
+    ) -> list[Record]:
+        deadline = time.monotonic() + wait
+        await self._saw(call.worker, call.names)
+        records = await self.write(self.rules.claim(call))
+        while not records and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+            records = await self.write(self.rules.claim(call))
+        return records
+
+    async def report(
+        self, call: p.ReportParams, alive: Callable[[], bool]
+    ) -> tuple[list[Record | QueueError], list[Record]]:
+        return await self.write(self.rules.report(call))
+
+    async def heartbeat(
+        self, call: p.HeartbeatParams
+    ) -> tuple[Sequence[Record | QueueError], bool]:
+        draining = await self._saw(call.worker)
+        return await self.write(self.rules.heartbeat(call)), draining
+
+    async def _saw(self, worker: str | None, names: Sequence[str] = ()) -> bool:
+        return False if worker is None else await self.write(self.rules.saw(worker, names))

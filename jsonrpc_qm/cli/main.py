@@ -61,12 +61,6 @@ def _help() -> str:
     return "\n".join([HELP.rstrip(), " ", "Exit codes:", *codes])
 
 
-@click.rich_config(
-    help_config={
-        "padding_helptext_first_line": (0, 0, 1, 0),
-        "text_paragraph_linebreaks": "\n\n",
-    }
-)
 @click.group(
     cls=Group,
     name=PROGRAM,
@@ -75,6 +69,11 @@ def _help() -> str:
         "auto_envvar_prefix": "JSONRPC_QM",
         "help_option_names": ["--help", "-h"],
         "show_default": True,
+        # Not by the decorator, which imports the whole of rich for every command.
+        "rich_help_config": {
+            "padding_helptext_first_line": (0, 0, 1, 0),
+            "text_paragraph_linebreaks": "\n\n",
+        },
     },
 )
 @click.version_option(VERSION, message=f"{PROGRAM} %(version)s")
@@ -85,7 +84,9 @@ def cli() -> None:
 for heading, commands in COMMANDS.items():
     for command in commands:
         cli.add_command(command)
-    cli = click.command_panel(heading, commands=[str(command.name) for command in commands])(cli)
+    cli.add_panel(
+        click.RichCommandPanel(heading, commands=[str(command.name) for command in commands])
+    )
 
 
 def main() -> None:

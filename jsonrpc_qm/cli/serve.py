@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import shlex
-import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -106,10 +104,8 @@ def serve(
 
 
 def _reason(error: OSError) -> str:
-    """Why, without the address, which asyncio and socket write into their messages."""
-    if error.errno is None or isinstance(error, socket.gaierror):
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
+    """Why, without the address that `socket.create_server` adds."""
+    return (error.strerror or str(error)).partition(" (while attempting")[0]
 
 
 def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
@@ -121,7 +117,13 @@ def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
         return manager.storage, next(iter(manager.registry), FIRST_NAME)
     from jsonrpc_qm.storage.urls import open_storage
 
-    return open_storage(url), FIRST_NAME
+    said_twice = logging.getLogger("jsonrpc_qm.storage")
+    # What it logs when it can't be opened is the error that this command ends with.
+    said_twice.disabled = True
+    try:
+        return open_storage(url), FIRST_NAME
+    finally:
+        said_twice.disabled = False
 
 
 def greeting(url: str, storage: str, *, app: str | None, name: str) -> str:

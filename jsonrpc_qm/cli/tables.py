@@ -34,16 +34,17 @@ LONGEST_VALUE = 2000
 def task_rows(tasks: Iterable[Task], *, header: bool = True) -> Table:
     """One row a task."""
     now = datetime.now(UTC)
-    table = _table("ID", header=header)
-    table.add_column("NAME", no_wrap=True, overflow="ellipsis")
+    table = _table(header=header)
+    table.add_column("ID", no_wrap=True)
+    table.add_column("NAME")
     table.add_column("STATUS", no_wrap=True)
     table.add_column("TRIES", no_wrap=True, justify="right")
     table.add_column("AGE", no_wrap=True, justify="right")
     for task in tasks:
         table.add_row(
             _text(task.id),
-            _text(task.name),
-            _status(task, now),
+            _yielding(task.name),
+            _status(task, short=True),
             _text(f"{task.attempts}/{task.max_attempts}"),
             _text(age((now - task.created_at).total_seconds())),
         )
@@ -66,17 +67,13 @@ def task_detail(task: Task, *, whole: bool = True) -> RenderableType:
 
 def claimed_rows(tasks: Sequence[Task]) -> Table:
     """Claimed tasks with what a worker needs to finish them."""
-    table = _table("ID")
-    table.add_column("TOKEN", no_wrap=True)
-    table.add_column("NAME", no_wrap=True, overflow="ellipsis")
-    table.add_column("PARAMETERS", no_wrap=True, overflow="ellipsis")
+    table = _table()
+    for heading in ("ID", "TOKEN", "NAME"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("PARAMETERS")
     for task in tasks:
-        table.add_row(
-            _text(task.id),
-            str(task.token),
-            _text(task.name),
-            _text(json_text(task.parameters)),
-        )
+        parameters = json_text(task.parameters)
+        table.add_row(_text(task.id), str(task.token), _text(task.name), _yielding(parameters))
     return table
 
 
@@ -84,19 +81,19 @@ def stats_table(stats: dict[str, Any]) -> RenderableType:
     """The names and their counts, and a line about the manager."""
     names: dict[str, dict[str, Any]] = stats["names"]
     any_paused = any(counts["paused"] for counts in names.values())
-    several = len(names) > 1
-    table = _table("NAME", overflow="ellipsis", footer="total" if several else "")
-    table.show_footer = several
+    # One space between, so that all fits into 80 columns.
+    table = _table(footer=len(names) > 1, space=1)
+    table.add_column("NAME", footer="total")
     for state in STATES:
         total = sum(counts[state] for counts in names.values())
-        table.add_column(state.upper(), justify="right", no_wrap=True, footer=_count(total))
+        table.add_column(state.upper(), justify="right", no_wrap=True, footer=str(total))
     table.add_column("OLDEST", justify="right", no_wrap=True)
     if any_paused:
         table.add_column("", no_wrap=True)
     for name, counts in sorted(names.items()):
         oldest = counts["oldest_queued_age"]
-        row = [_text(name)]
-        row += [_text(_count(counts[state]), _count_style(state, counts)) for state in STATES]
+        row = [_yielding(name)]
+        row += [_text(str(counts[state]), _count_style(state, counts)) for state in STATES]
         row.append(_text("-" if oldest is None else age(oldest)))
         if any_paused:
             row.append(_text("paused" if counts["paused"] else "", "yellow"))
@@ -107,18 +104,19 @@ def stats_table(stats: dict[str, Any]) -> RenderableType:
 def worker_rows(workers: Sequence[WorkerInfo]) -> Table:
     """One row a worker."""
     now = datetime.now(UTC)
-    table = _table("WORKER", overflow="fold")
+    table = _table()
+    table.add_column("WORKER", no_wrap=True, overflow="fold")
     table.add_column("RUNNING", justify="right", no_wrap=True)
     table.add_column("SEEN", justify="right", no_wrap=True)
     table.add_column("STATE", no_wrap=True)
-    table.add_column("NAMES", overflow="ellipsis", no_wrap=True)
+    table.add_column("NAMES")
     for worker in workers:
         table.add_row(
             _text(worker.worker),
             str(worker.running),
             age((now - worker.last_seen).total_seconds()),
             _text("draining", "yellow") if worker.drain else _text("working"),
-            _text(", ".join(worker.names)),
+            _yielding(", ".join(worker.names)),
         )
     return table
 
@@ -136,16 +134,29 @@ def age(seconds: float) -> str:
     return f"{left // 86400}d"
 
 
-def _table(first: str, *, header: bool = True, overflow: Any = "fold", footer: str = "") -> Table:
-    table = Table(
-        box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+def _table(*, header: bool = True, footer: bool = False, space: int = 2) -> Table:
+    return Table(
+        box=None,
+        show_header=header,
+        show_footer=footer,
+        header_style="bold",
+        footer_style="bold",
+        pad_edge=False,
+        padding=(0, space, 0, 0),
     )
-    table.add_column(first, overflow=overflow, no_wrap=True, footer=footer)
-    return table
 
 
 def _text(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
+
+
+def _yielding(text: str) -> Text:
+    """A cell that is cut where the terminal is too narrow, so that the others are not.
+
+    Its column must not say no_wrap: rich takes from columns that wrap first, and this cell does not
+    wrap all the same.
+    """
+    return Text(printable(text), no_wrap=True, overflow="ellipsis")
 
 
 def _value(value: Any, whole: bool) -> Text:
@@ -155,19 +166,21 @@ def _value(value: Any, whole: bool) -> Text:
     return _text(f"{text[:LONGEST_VALUE]}... ({len(text)} characters; --json prints all)")
 
 
-def _status(task: Task, now: datetime) -> Text:
+def _status(task: Task, *, short: bool = False) -> Text:
     status = str(task.status)
-    if task.status == Status.QUEUED and task.run_at > now:
-        status = f"queued, due in {age((task.run_at - now).total_seconds())}"
+    ahead = (task.run_at - datetime.now(UTC)).total_seconds()
+    if task.status == Status.QUEUED and ahead > 0:
+        due = f"due in {age(ahead)}"
+        status = due if short else f"queued, {due}"
     elif task.status == Status.STARTED and task.cancel_requested:
-        status = "started, cancel requested"
+        status = "cancelling" if short else "started, cancel requested"
     return _text(status, STYLES[task.status])
 
 
 def _members(task: Task) -> Iterable[tuple[str, Any]]:
     yield "id", task.id
     yield "name", task.name
-    yield "status", _status(task, datetime.now(UTC))
+    yield "status", _status(task)
     yield "parameters", json_text(task.parameters)
     if task.status == Status.COMPLETED:
         yield "result", json_text(task.result)
@@ -195,10 +208,6 @@ def _error_members(task: Task) -> Iterable[tuple[str, Any]]:
         yield "error", _text(said, "red")
         if "data" in task.error:
             yield "error data", json_text(task.error["data"])
-
-
-def _count(number: int) -> str:
-    return str(number)
 
 
 def _count_style(state: str, counts: dict[str, Any]) -> str:

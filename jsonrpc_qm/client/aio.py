@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from io import BytesIO
 from time import monotonic
@@ -12,6 +13,7 @@ from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerIn
 from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call
 from jsonrpc_qm.client.protocol import (
+    DEFAULT_URL,
     Endpoint,
     Reply,
     answer_lost,
@@ -44,7 +46,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str = "http://127.0.0.1:8642",
+        url: str = DEFAULT_URL,
         *,
         timeout: float = 10.0,
         retry_for: float = 30.0,
@@ -261,9 +263,7 @@ class AsyncClient:
         retrying = Retrying(call, self._retry_for)
         while True:
             try:
-                if call.wait:
-                    return read(call, self._endpoint, await self._post(call))
-                async with self._turn:
+                async with nullcontext() if call.wait else self._turn:
                     reply = await self._post(call)
                 return read(call, self._endpoint, reply)
             except Unavailable as error:

@@ -5,6 +5,7 @@ left out, so that the manager's default holds. Values from Python become JSON he
 form is refused with InvalidParams before anything is sent.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,6 @@ from uuid_utils import uuid7
 
 from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
 from jsonrpc_qm.errors import InvalidParams
-from jsonrpc_qm.jsontext import from_python
 from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
@@ -66,6 +66,9 @@ _COUNT = msgspec.json.Decoder(Answer[int])
 _ANY = msgspec.json.Decoder(Answer[Any])
 
 _encode = msgspec.json.Encoder().encode
+
+# msgspec would send null for NaN, and text for what is no JSON.
+_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 _LISTS_OF_OBJECTS = frozenset({"tasks", "queue", "outcomes", "leases"})
 
@@ -216,16 +219,24 @@ def _call(
 
 
 def _raw(value: Any, param: str) -> Raw:
-    """The JSON of a param; InvalidParams names the member of a list that has none."""
+    """The JSON of a param; InvalidParams names the member of a list that has none.
+
+    How deep and how large a value may be is the manager's to judge, which refuses one outcome of a
+    report rather than all.
+    """
     try:
-        text = from_python(value, param)
-    except InvalidParams:
-        if param.rpartition(".")[2] in _LISTS_OF_OBJECTS:
-            for index, member in enumerate(value):
-                for key, inner in member.items():
-                    _raw(inner, f"{param}[{index}].{key}")
-        raise
-    return Raw(b"null" if text is None else text.encode())
+        return Raw(_JSON.encode(value).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(value, list) and param.rpartition(".")[2] in _LISTS_OF_OBJECTS:
+            _find_member_without_json(value, param)
+        raise InvalidParams.of(param, str(error) or "no JSON value") from None
+
+
+def _find_member_without_json(members: list[Any], param: str) -> None:
+    for index, member in enumerate(members):
+        if isinstance(member, dict):
+            for key, value in member.items():
+                _raw(value, f"{param}[{index}].{key}")
 
 
 def _objects(members: Iterable[Mapping[str, Any]], param: str) -> list[dict[str, Any]]:

@@ -28,10 +28,10 @@ from jsonrpc_qm.client.protocol import (
     unreachable,
     untrusted,
 )
-from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.errors import InvalidParams, QueueError
 
 
-class _Lines:
+class _Sockets:
     """The sockets in use or kept for use, so that another thread can hang up on them."""
 
     def __init__(self) -> None:
@@ -39,10 +39,10 @@ class _Lines:
         self._lock = Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
 
-    def add(self, line: socket.socket | None) -> None:
+    def add(self, opened: socket.socket | None) -> None:
         with self._lock:
-            if line is not None:
-                self._sockets.add(line)
+            if opened is not None:
+                self._sockets.add(opened)
         if self.hung_up.is_set():
             self.hang_up()
 
@@ -54,32 +54,32 @@ class _Lines:
         """
         self.hung_up.set()
         with self._lock:
-            for line in self._sockets:
+            for each in self._sockets:
                 try:
                     # SSLSocket.shutdown would end the decryption of an answer on its way.
-                    socket.socket.shutdown(line, socket.SHUT_WR)
+                    socket.socket.shutdown(each, socket.SHUT_WR)
                 except OSError:
                     continue  # closed already
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, *args: Any, lines: _Lines, **options: Any) -> None:
+    def __init__(self, *args: Any, sockets: _Sockets, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._lines = lines
+        self._sockets_in_use = sockets
 
     def connect(self) -> None:
         super().connect()
-        self._lines.add(self.sock)
+        self._sockets_in_use.add(self.sock)
 
 
 class _SecureConnection(HTTPSConnection):
-    def __init__(self, *args: Any, lines: _Lines, **options: Any) -> None:
+    def __init__(self, *args: Any, sockets: _Sockets, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._lines = lines
+        self._sockets_in_use = sockets
 
     def connect(self) -> None:
         super().connect()
-        self._lines.add(self.sock)
+        self._sockets_in_use.add(self.sock)
 
 
 class _Pool(HTTPConnectionPool):
@@ -98,7 +98,7 @@ class Connections:
         self.pid = os.getpid()
         self._endpoint = endpoint
         self._timeout = timeout
-        self._lines = _Lines()
+        self._sockets_in_use = _Sockets()
         try:
             url = parse_url(endpoint.rpc_url)
         except LocationParseError as error:
@@ -106,7 +106,11 @@ class Connections:
         pool = _SecurePool if url.scheme == "https" else _Pool
         self._path = url.request_uri
         self._pool = pool(
-            url.host or "", url.port, maxsize=keep, headers=endpoint.headers, lines=self._lines
+            url.host or "",
+            url.port,
+            maxsize=keep,
+            headers=endpoint.headers,
+            sockets=self._sockets_in_use,
         )
 
     def post(self, body: bytes, wait: float) -> Reply:
@@ -126,15 +130,15 @@ class Connections:
 
     def hang_up(self) -> None:
         """End the calls under way, and make no connections from now on."""
-        self._lines.hang_up()
+        self._sockets_in_use.hang_up()
         self._pool.close()
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not beyond a hang-up."""
-        self._lines.hung_up.wait(seconds)
+        self._sockets_in_use.hung_up.wait(seconds)
 
-    def _translated(self, error: Exception) -> Exception:
-        if self._lines.hung_up.is_set() or isinstance(error, ClosedPoolError):
+    def _translated(self, error: Exception) -> QueueError:
+        if self._sockets_in_use.hung_up.is_set() or isinstance(error, ClosedPoolError):
             return closed()
         if isinstance(error, NewConnectionError):
             return unreachable(self._endpoint, reason_of(error.__cause__))

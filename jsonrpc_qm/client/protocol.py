@@ -4,6 +4,7 @@ No I/O here: both clients hand in what their HTTP library gave them.
 """
 
 import os
+import re
 import socket
 import ssl
 from base64 import b64encode
@@ -21,6 +22,9 @@ from jsonrpc_qm.errors import BY_CODE, Forbidden, InvalidParams, QueueError, Too
 from jsonrpc_qm.version import VERSION
 
 T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:8642"
+"""Where `jsonrpc-qm serve` listens unless told otherwise."""
 
 ANSWER_LOST = "answer_lost"
 """A member of Unavailable's data: true when the call was sent and may have been carried out."""
@@ -44,16 +48,17 @@ class Endpoint:
         Raises:
             InvalidParams: it is no such URL.
         """
+        said = re.sub("//.*@", "//", repr(url))  # no password in a message
         try:
             parts = urlsplit(url)
             # What names may hold is checked by the codec, and both HTTP libraries take its result.
             host, port = (parts.hostname or "").encode("idna").decode(), parts.port
         except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidParams.of("url", f"{url!r}: {error}") from None
+            raise InvalidParams.of("url", f"{said}: {error}") from None
         if parts.scheme not in ("http", "https") or not host or any(map(str.isspace, url)):
-            raise InvalidParams.of("url", f"{url!r} is not like http://127.0.0.1:8642")
+            raise InvalidParams.of("url", f"{said} is not like {DEFAULT_URL}")
         if parts.query or parts.fragment:
-            raise InvalidParams.of("url", f"{url!r}: a manager's URL ends with its path")
+            raise InvalidParams.of("url", f"{said}: a manager's URL ends with its path")
         headers = {"Content-Type": "application/json", "User-Agent": f"jsonrpc-qm/{VERSION}"}
         if parts.username is not None:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

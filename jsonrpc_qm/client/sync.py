@@ -11,7 +11,7 @@ from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerIn
 from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call
 from jsonrpc_qm.client.connections import Connections
-from jsonrpc_qm.client.protocol import Endpoint, closed, read
+from jsonrpc_qm.client.protocol import DEFAULT_URL, Endpoint, closed, read
 from jsonrpc_qm.client.retrying import Retrying
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.retry import Backoff
@@ -40,7 +40,7 @@ class Client:
 
     def __init__(
         self,
-        url: str = "http://127.0.0.1:8642",
+        url: str = DEFAULT_URL,
         *,
         timeout: float = 10.0,
         retry_for: float = 30.0,

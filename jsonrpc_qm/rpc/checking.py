@@ -1,6 +1,7 @@
 """Checks a call's params against its struct, and says in the protocol's words what is wrong."""
 
 import re
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -32,6 +33,12 @@ class Checker(Generic[P]):
                 forbid_unknown_fields=True,
             )
         )
+
+    @staticmethod
+    @cache
+    def of(params: type[P]) -> "Checker[P]":
+        """The checker of a method's params, made once."""
+        return Checker(params)
 
     def read(self, raw: bytes) -> P:
         """The checked params of a JSON array or object; empty for none given.

@@ -105,7 +105,7 @@ Bound = Callable[..., Awaitable[Result]]
 
 def _bound(method: Method, manager: Manager) -> Bound:
     """A method of the table as jsonrpcserver calls it: with the call and the params' bytes."""
-    read = Checker(method.params).read
+    read = Checker.of(method.params).read
     handler = method.handler
 
     async def run(call: Call, params: bytes) -> Any:
@@ -138,7 +138,7 @@ def _answering(run: Callable[[Call, bytes], Awaitable[Any]]) -> Bound:
 async def _discover(call: Call, params: bytes) -> Any:
     from jsonrpc_qm.params import NoParams
 
-    Checker(NoParams).read(params)
+    Checker.of(NoParams).read(params)
     return document()
 
 

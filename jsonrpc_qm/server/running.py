@@ -4,8 +4,10 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
 from aiohttp import web
@@ -87,6 +89,41 @@ def _listen(host: str, port: int) -> socket.socket:
 def _url(host: str, listening: socket.socket) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def in_background(storage: Storage, settings: Settings) -> Iterator[str]:
+    """A manager in a thread of its own, at the URL this gives, until the block ends.
+
+    Raises:
+        OSError: it can't listen there.
+    """
+    started: Future[tuple[str, Callable[[], None]]] = Future()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with running(storage, settings) as url:
+            started.set_result((url, lambda: loop.call_soon_threadsafe(stop.set)))
+            await stop.wait()
+
+    def run_in_thread() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            if started.done():
+                logger.exception("the manager broke")
+            else:
+                started.set_exception(error)
+
+    thread = threading.Thread(target=run_in_thread, name="manager", daemon=True)
+    thread.start()
+    url, stop = started.result()
+    try:
+        yield url
+    finally:
+        stop()
+        thread.join()
 
 
 def serve(

@@ -27,7 +27,17 @@ class Stop(Enum):
 class Attempt:
     """One claim of one task."""
 
-    __slots__ = ("_kill", "job", "lease", "progress", "seen", "started", "stopping", "task")
+    __slots__ = (
+        "_kill",
+        "claimed",
+        "job",
+        "lease",
+        "progress",
+        "seen",
+        "started",
+        "stopping",
+        "task",
+    )
 
     def __init__(self, task: Task, job: "Job", now: float) -> None:
         """`now` by time.monotonic, as all times here."""
@@ -37,6 +47,7 @@ class Attempt:
         """Seconds that the claim lasts without a heartbeat."""
         if task.lease_expires_at is not None and task.started_at is not None:
             self.lease = (task.lease_expires_at - task.started_at).total_seconds()
+        self.claimed = now
         self.seen = now
         """When the manager confirmed the lease last."""
         self.started = 0.0

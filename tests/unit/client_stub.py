@@ -138,16 +138,16 @@ def status(code: int, **headers: str) -> Play:
     return body(b"<html><h1>a proxy's page</h1></html>", code, **headers)
 
 
-def chunked(value: Any) -> Play:
-    """Answer a result in chunks of three bytes."""
+def chunked(value: Any, size: int) -> Play:
+    """Answer a result in chunks of so many bytes."""
     content = json.dumps({"jsonrpc": "2.0", "result": value, "id": 1}).encode()
 
     def play(handler: _Handler, _: Received) -> None:
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
-        for start in range(0, len(content), 3):
-            chunk = content[start : start + 3]
+        for start in range(0, len(content), size):
+            chunk = content[start : start + size]
             handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         handler.wfile.write(b"0\r\n\r\n")
 

@@ -79,7 +79,10 @@ def test_release_gives_the_task_back() -> None:
     """--delay is the protocol's."""
     manager = FakeManager()
     result = run("release", ID, "17", "--delay", "5", manager=manager)
-    assert (result.stdout, manager.call) == (f"{ID} queued\n", ("release", (ID, 17), {"delay": 5.0}))
+    assert (result.stdout, manager.call) == (
+        f"{ID} queued\n",
+        ("release", (ID, 17), {"delay": 5.0}),
+    )
 
 
 @pytest.mark.parametrize("verb", ["complete", "release"])

@@ -133,7 +133,9 @@ def test_key_value_pairs_split_at_the_first_equals_sign() -> None:
             values.key_value(text)
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "localhost:8642", "ftp://host", "http://", "http://h:x"])
+@pytest.mark.parametrize(
+    "text", ["", "localhost", "localhost:8642", "ftp://host", "http://", "http://h:x"]
+)
 def test_what_is_no_manager_url_is_refused(text: str) -> None:
     """Only http and https URLs with a host name a manager."""
     with pytest.raises(click.BadParameter, match="is no URL of a manager"):

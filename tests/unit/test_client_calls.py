@@ -149,6 +149,7 @@ def test_a_value_without_a_json_form_is_refused_and_named(value: Any) -> None:
         ("error", lambda: calls.fail("a", 1, {"data": value}, retry=True, delay=None)),
         ("leases[0].progress", lambda: calls.heartbeat([{"progress": value}], None)),
         ("outcomes[0].result", lambda: calls.report([{"id": "a", "token": 1, "result": value}])),
+        ("tasks[0].tasks", lambda: calls.queue_many([{"tasks": [value]}])),
         ("names", lambda: calls.claim([value], wait=0.0)),
         ("parameters", lambda: calls.queue("a", [{"deep": value}])),
         ("params", lambda: calls.raw("queue", {"name": value})),
@@ -178,6 +179,15 @@ def test_a_list_member_that_is_no_object_is_refused_and_named() -> None:
         calls.report([{"id": "a", "token": 1, "status": "completed", "queue": ["next"]}])
     with pytest.raises(InvalidParams, match="error: expected an object, got str"):
         calls.fail("a", 1, "boom", retry=True, delay=None)  # type: ignore[arg-type]
+
+
+def test_depth_is_left_to_the_manager() -> None:
+    """It refuses one outcome for it; refusing here would hold back the others."""
+    deep: Any = None
+    for _ in range(500):
+        deep = [deep]
+    outcome = {"id": "a", "token": 1, "status": "completed", "result": deep}
+    assert sent(calls.report([outcome]))["outcomes"] == [outcome]
 
 
 def test_a_null_progress_is_sent() -> None:

@@ -205,6 +205,9 @@ def test_credentials_become_a_header_and_stay_out_of_messages() -> None:
         "https://example.org/q/rpc",
     )
     assert "Authorization" not in HERE.headers
+    with pytest.raises(InvalidParams) as caught:
+        Endpoint.of("https://jo:s%40fe@example.org/?x")
+    assert "fe@" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -110,13 +110,14 @@ if child:
 def test_a_fork_makes_connections_of_its_own(manager: FakeManager) -> None:
     """Parent and child on one socket would read each other's answers; their ids differ too."""
     subprocess.run([sys.executable, "-c", FORKS, manager.url], check=True, timeout=30)
-    ports = {name: [] for name in ("before", "after", "at the end")}  # type: dict[str, list[int]]
+    ports: dict[str, list[int]] = {"before": [], "after": [], "at the end": []}
     for received in manager.requests:
         ports[received.params["name"]].append(received.port)
     assert len(set(ports["after"])) == 2
     assert ports["before"] == ports["at the end"]
     assert ports["before"][0] in ports["after"]
-    assert len({received.params["id"] for received in manager.requests}) == 4
+    # The time is in front; a fork that kept its parent's random state would differ in that only.
+    assert len({received.params["id"][-12:] for received in manager.requests}) == 4
 
 
 def test_neither_client_loads_aiohttp_before_it_is_needed() -> None:

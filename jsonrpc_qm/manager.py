@@ -1,0 +1,186 @@
+"""The main object of the Python face: queue, look, register workers, run."""
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from jsonrpc_qm.client.calls import Call
+from jsonrpc_qm.client.sync import Client as Verbs
+from jsonrpc_qm.errors import MethodNotFound
+from jsonrpc_qm.rpc.checking import Checker
+from jsonrpc_qm.rpc.manager import LocalManager
+from jsonrpc_qm.rpc.methods import METHODS
+from jsonrpc_qm.rpc.methods import Call as LocalCall
+from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.sqlite import DEFAULT_PATH, SqliteStorage
+from jsonrpc_qm.storage.urls import open_storage
+from jsonrpc_qm.worker.base import FunctionWorker, PoolName, Worker
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Request(msgspec.Struct):
+    params: msgspec.Raw = msgspec.Raw(b"")
+
+
+_params_of = msgspec.json.Decoder(_Request).decode
+
+
+class QueueManager(Verbs):
+    """A queue on a storage, and the workers of an app.
+
+    Its verbs work on the storage directly, with or without a server running on the same one; a
+    server on the same SQLite file sees a change within 100 ms. It may be shared by threads.
+
+        qm = QueueManager()
+
+        @qm.worker("add")
+        def add(a, b):
+            return a + b
+
+        if __name__ == "__main__":
+            qm.run()
+    """
+
+    def __init__(self, storage: Storage | str | os.PathLike[str] | None = None) -> None:
+        """Nothing is opened before it is needed.
+
+        Args:
+            storage: a storage; a URL for `open_storage`; or the path of an SQLite file. By default
+                the SQLite file `jsonrpc-qm.db` in the current folder.
+        """
+        self._given = storage
+        self._manager: LocalManager | None = None
+        self.registry: dict[str, Worker] = {}
+        """The registered workers, by task name."""
+
+    @property
+    def storage(self) -> Storage:
+        """The storage, opened when it was not yet."""
+        return self._local().storage
+
+    def register_worker(
+        self, name: str, worker: Worker | type[Worker] | Callable[..., Any], **options: Any
+    ) -> None:
+        """Have tasks of a name done by a Worker, a Worker class, or a plain or async function.
+
+        `options` are those of FunctionWorker and go with functions only. A name that is registered
+        again gets the new worker.
+        """
+        if isinstance(worker, type) and issubclass(worker, Worker):
+            worker = worker()
+        if not isinstance(worker, Worker):
+            worker = FunctionWorker(worker, **options)
+        elif options:
+            raise TypeError("options go with a function; a Worker has attributes")
+        self.registry[name] = worker
+
+    def worker(
+        self,
+        name: str,
+        *,
+        pool: PoolName | None = None,
+        timeout: float | None = None,
+        handle_result: Callable[..., Any] | None = None,
+    ) -> Callable[[F], F]:
+        """Decorate a function, plain or async, or a Worker class, that does the tasks of a name.
+
+        Args:
+            name: the task name; 1 to 200 characters.
+            pool: "thread" or "process" for plain functions; see Worker.pool.
+            timeout: seconds that one attempt may run; see Worker.timeout.
+            handle_result: called with the completed task; see Worker.handle_result.
+        """
+        given = {"pool": pool, "timeout": timeout, "handle_result": handle_result}
+        options = {option: value for option, value in given.items() if value is not None}
+
+        def register(worker: F) -> F:
+            self.register_worker(name, worker, **options)
+            return worker
+
+        return register
+
+    def run(self, *, host: str = "127.0.0.1", port: int = 8642, **worker_options: Any) -> None:
+        """Serve the queue over HTTP and run the workers, both in this process, until it is stopped.
+
+        Args:
+            host: where to listen.
+            port: the port; 0 takes a free one.
+            worker_options: those of `jsonrpc_qm.worker.main.run_workers`, `concurrency` among them.
+
+        Raises:
+            OSError: it can't listen there.
+        """
+        # Imported here: a script that only queues needs no HTTP server.
+        from jsonrpc_qm.client.sync import Client
+        from jsonrpc_qm.server.running import Settings, in_background
+        from jsonrpc_qm.worker.main import run_workers
+
+        with in_background(self.storage, Settings(host=host, port=port)) as url:
+            run_workers(self.registry, lambda: Client(url), **worker_options)
+
+    def work(self, **worker_options: Any) -> None:
+        """Run the workers on the storage itself, without a server, until the process is stopped.
+
+        With `burst=True` until nothing is due: what tests of an app want.
+        """
+        from jsonrpc_qm.worker.main import run_workers
+
+        run_workers(self.registry, lambda: _Borrowed(self), **worker_options)
+
+    def close(self) -> None:
+        """Close the storage; the next verb opens it anew if it was given as a URL or a path."""
+        if self._manager is not None:
+            self._manager.storage.close()
+            self._manager = None
+
+    def _local(self) -> LocalManager:
+        if self._manager is None:
+            self._manager = LocalManager(_opened(self._given))
+        return self._manager
+
+    def _send(self, call: Call[T]) -> T:
+        """Do here what a client would send: the same checks, the same answer."""
+        method = METHODS.get(call.method)
+        if method is None:
+            raise MethodNotFound(call.method)
+        params = Checker.of(method.params).read(bytes(_params_of(call.body).params))
+        result = _finished(method.handler(self._local(), LocalCall(lambda: True), params))
+        answer = call.decoder.decode(msgspec.json.encode({"result": result}))
+        assert not isinstance(answer.result, msgspec.UnsetType)
+        return answer.result
+
+
+class _Borrowed(QueueManager):
+    """The same manager for a runner, which closes what it was given."""
+
+    def __init__(self, manager: QueueManager) -> None:
+        self._given = None
+        self._manager = manager._local()
+        self.registry = manager.registry
+
+    def close(self) -> None:
+        """Leave the storage to its owner."""
+
+
+def _opened(given: Storage | str | os.PathLike[str] | None) -> Storage:
+    if given is None:
+        return SqliteStorage(DEFAULT_PATH)
+    if isinstance(given, os.PathLike):
+        return SqliteStorage(os.fspath(given))
+    if isinstance(given, str):
+        return open_storage(given)
+    return given
+
+
+def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The value of a coroutine that never suspends: nothing of a LocalManager does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        value: T = finished.value
+        return value
+    raise RuntimeError("a method of a LocalManager suspended")

@@ -1,0 +1,190 @@
+"""Carries outcomes to the manager and brings tasks back."""
+
+import logging
+import random
+import threading
+from collections.abc import Sequence
+from time import monotonic
+from typing import Protocol
+
+from jsonrpc_qm.errors import Forbidden, InvalidParams, InvalidRequest, MethodNotFound
+from jsonrpc_qm.task import Task
+from jsonrpc_qm.worker.attempt import Attempt
+from jsonrpc_qm.worker.link import AWAY, Link
+from jsonrpc_qm.worker.outbox import Outbox
+from jsonrpc_qm.worker.outcome import Outcome
+from jsonrpc_qm.worker.pace import MAX_HELD
+from jsonrpc_qm.worker.source import TaskSource
+
+logger = logging.getLogger("jsonrpc_qm.worker")
+
+WAIT = 20.0
+"""Seconds that a claim waits at the manager."""
+EARLY = 1.0
+"""An empty answer to a waiting claim that comes within so many seconds means something: the manager
+stops, or an operator has asked this worker to drain."""
+LINGER = 0.005
+"""Seconds to gather outcomes while more are about to come."""
+BATCH = 500
+"""Outcomes that are not held back for more."""
+LOOK = 1.0
+"""Seconds between looks at tasks that wait to be started."""
+
+FATAL = (Forbidden, MethodNotFound, InvalidParams, InvalidRequest)
+"""Refusals of a claim that trying again does not change."""
+
+
+class Holder(Protocol):
+    """Who has the tasks meanwhile."""
+
+    def room(self) -> int:
+        """How many more it could take now."""
+
+    def accept(self, tasks: Sequence[Task]) -> None:
+        """Here they are."""
+
+    def waiting(self) -> int:
+        """How many it has that have not started."""
+
+    def release_overdue(self) -> None:
+        """Give back what should have been started long ago."""
+
+    def found_nothing(self) -> None:
+        """A claim came back empty without having waited."""
+
+
+class Courier:
+    """Two loops, for two threads: one waits for tasks, one reports and takes what is due next.
+
+    Only one of them claims at a time. While tasks keep coming, `report` brings the next ones along
+    with its answer; a waiting claim is under way when there was nothing more to take.
+    """
+
+    def __init__(
+        self,
+        polling: TaskSource,
+        outbox: Outbox,
+        link: Link,
+        holder: Holder,
+        *,
+        names: Sequence[str],
+        worker: str,
+        wait: float = WAIT,
+    ) -> None:
+        """`polling` is for the waiting claims alone: it is closed to end one."""
+        self._polling = polling
+        self._outbox = outbox
+        self._link = link
+        self._holder = holder
+        self._names = list(names)
+        self._worker = worker
+        self._wait = wait
+        self._bell = threading.Event()
+        self._stopped = threading.Event()
+        self._closed = threading.Event()
+        self._turn = threading.Condition()
+        self._is_waiting = False
+        self._is_reporting = False
+
+    def add(self, attempt: Attempt, outcome: Outcome, waiting: int) -> None:
+        """Deliver this; soon, or with others if `waiting` attempts are about to start."""
+        self._outbox.add(attempt, outcome)
+        if not waiting or len(self._outbox) in (1, BATCH):
+            self._ring()
+
+    def look(self) -> None:
+        """There may be room for more tasks now, without an outcome to report."""
+        with self._turn:
+            self._turn.notify_all()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is to be delivered or being delivered."""
+        return not self._outbox and not self._is_reporting
+
+    def stop_claiming(self) -> None:
+        """Take no more tasks; a waiting claim ends at once."""
+        self._stopped.set()
+        self._polling.close()
+        self.look()
+
+    def close(self) -> None:
+        """Deliver nothing more; both loops end."""
+        self._closed.set()
+        self._bell.set()
+
+    def claim_loop(self) -> None:
+        """Claim whenever there is room and nothing to report."""
+        while room := self._turn_to_claim():
+            try:
+                pause = self._claim(room)
+            finally:
+                self._is_waiting = False
+            if pause:
+                self._stopped.wait(pause)
+
+    def report_loop(self) -> None:
+        """Report whenever something has ended."""
+        while not self._closed.is_set():
+            if not self._outbox:
+                self._bell.wait(LOOK)
+            elif self._holder.waiting() and len(self._outbox) < BATCH:
+                self._bell.wait(LINGER)
+            self._bell.clear()
+            if self._holder.waiting():
+                self._holder.release_overdue()
+            if self._outbox:
+                self._report()
+
+    def _ring(self) -> None:
+        if not self._bell.is_set():
+            self._bell.set()
+
+    def _turn_to_claim(self) -> int:
+        """How many to claim, once that is this loop's to do; 0 when it is to end."""
+        with self._turn:
+            while not self._stopped.is_set():
+                room = min(self._holder.room(), MAX_HELD)
+                if room > 0 and not self._outbox and not self._is_reporting:
+                    self._is_waiting = True
+                    return room
+                self._turn.wait()
+            return 0
+
+    def _claim(self, room: int) -> float:
+        """Claim once; the seconds to wait before the next claim."""
+        began = monotonic()
+        try:
+            tasks = self._polling.claim(
+                self._names, worker=self._worker, max_tasks=room, wait=self._wait
+            )
+        except AWAY as error:
+            if self._stopped.is_set():
+                return 0.0
+            if isinstance(error, FATAL):
+                raise
+            return self._link.failed(error)
+        self._link.answered()
+        if tasks:
+            self._holder.accept(tasks)
+            return 0.0
+        if self._stopped.is_set() or monotonic() - began > EARLY:
+            return 0.0
+        self._holder.found_nothing()
+        # Not for secrets: many workers should not come back all at once.
+        return random.uniform(EARLY / 4, EARLY)  # noqa: S311
+
+    def _report(self) -> None:
+        with self._turn:
+            self._is_reporting = True
+            free = not self._is_waiting and not self._stopped.is_set()
+            room = min(self._holder.room(), MAX_HELD) if free else 0
+        try:
+            tasks = self._outbox.deliver(self._names if room > 0 else None, room)
+        except AWAY as error:
+            self._closed.wait(self._link.failed(error))
+        else:
+            if tasks:
+                self._holder.accept(tasks)
+        with self._turn:
+            self._is_reporting = False
+            self._turn.notify_all()

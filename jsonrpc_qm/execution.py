@@ -11,6 +11,7 @@ from jsonrpc_qm.storage.base import Storage
 
 logger = logging.getLogger("jsonrpc_qm.execution")
 
+
 def _each(verb: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> list[None]:
     """Call a verb that answers nothing once for each tuple of arguments."""
     for call in calls:
@@ -90,6 +91,9 @@ def execute_apart(
     return [answer for operation in operations for answer in execute_apart(storage, [operation])]
 
 
-def perform(storage: Storage, operation: Operation[Any]) -> Any:
-    """Carry one operation out and return its answer, or raise why not."""
-    return operation.answer(*execute(storage, [operation])[0])
+def perform(storage: Storage, operations: Sequence[Operation[Any]]) -> list[Any]:
+    """Carry operations out in one transaction; their answers, or the first refusal raised."""
+    answers = execute(storage, operations)
+    return [
+        operation.answer(*answer) for operation, answer in zip(operations, answers, strict=True)
+    ]

@@ -26,4 +26,4 @@ def moment_of(value: datetime) -> int:
 @lru_cache(maxsize=8192)
 def rfc3339(moment: int) -> str:
     """The moment as protocol.md writes times: UTC, six digits of fraction, `Z`."""
-    return datetime_of(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime_of(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -6,7 +6,7 @@ waiting in one transaction: execution.py serves both.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -112,24 +112,17 @@ class Rules:
         """End a claim: given back untouched."""
         return _single(self._outcome(call))
 
-    def report(
-        self, call: p.ReportParams
-    ) -> Operation[tuple[list[Record | QueueError], list[Record]]]:
-        """End many claims and take what is due next."""
+    def report(self, call: p.ReportParams) -> Operation[list[Record | QueueError]]:
+        """End many claims; for each its record or why it was refused."""
         check_length("outcomes", call.outcomes)
         built = [self._tried(outcome) for outcome in call.outcomes]
         events = [event for event in built if isinstance(event, Event)]
-        steps = [Step("transition", events)]
-        if call.names is not None:
-            steps.append(Step("claim", [self._claim(call)]))
 
-        def answer(
-            ended: list[Record | QueueError], claimed: Sequence[list[Record]] = ([],)
-        ) -> tuple[list[Record | QueueError], list[Record]]:
+        def answer(ended: list[Record | QueueError]) -> list[Record | QueueError]:
             rest = iter(ended)
-            return [next(rest) if isinstance(e, Event) else e for e in built], claimed[0]
+            return [next(rest) if isinstance(each, Event) else each for each in built]
 
-        return Operation(tuple(steps), answer)
+        return Operation((Step("transition", events),), answer)
 
     def saw(self, worker: str, names: Sequence[str] = ()) -> Operation[bool]:
         """Remember that a worker was heard of; whether it is asked to drain."""
@@ -170,7 +163,11 @@ class Rules:
         if call.delay is not None and call.run_at is not None:
             raise InvalidParams.of("run_at", "give delay or run_at, not both")
         run_at = _moment("run_at", call.run_at) if call.run_at else now + seconds(call.delay or 0)
-        backoff = None if call.backoff in (None, DEFAULT_BACKOFF) else from_parsed(call.backoff, "backoff")
+        backoff = (
+            None
+            if call.backoff in (None, DEFAULT_BACKOFF)
+            else from_parsed(call.backoff, "backoff")
+        )
         record = Record(
             id=call.id or str(uuid_utils.uuid7()),
             name=call.name,
@@ -285,4 +282,7 @@ def _duration(duration: float | None) -> int | None:
 def _moment(param: str, value: datetime) -> int:
     if value.tzinfo is None:
         raise InvalidParams.of(param, "a time needs its offset from UTC")
-    return moment_of(value)
+    try:
+        return moment_of(value.astimezone(UTC))
+    except OverflowError:
+        raise InvalidParams.of(param, "not within the years 1 to 9999 in UTC") from None

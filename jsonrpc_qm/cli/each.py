@@ -30,11 +30,12 @@ def for_each(
             answer = call(key)
         except QueueError as error:
             failures.append(Failure.of(error, as_json=out.as_json))
-            if len(keys) > 1 and key not in failures[-1].message:
-                failures[-1].message = f"{key}: {failures[-1].message}"
             answers.append({"error": error_object(error)})
+            gone = isinstance(error, Unavailable)
+            if len(keys) > 1 and not gone and key not in failures[-1].message:
+                failures[-1].message = f"{key}: {failures[-1].message}"
             click.echo(failures[-1].line(), err=True)
-            if isinstance(error, Unavailable):
+            if gone:
                 break
         else:
             answers.append(answer)

@@ -109,19 +109,16 @@ def _reason(error: OSError) -> str:
 
 
 def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
-    """The storage, and the name of a first task."""
-    if app:
-        from jsonrpc_qm.cli.apps import load_app
+    """The storage, opened, and the name of a first task."""
+    from jsonrpc_qm.cli.apps import load_app
+    from jsonrpc_qm.manager import QueueManager
 
-        manager = load_app(app)
-        return manager.storage, next(iter(manager.registry), FIRST_NAME)
-    from jsonrpc_qm.storage.urls import open_storage
-
+    manager = load_app(app) if app else QueueManager(url)
     said_twice = logging.getLogger("jsonrpc_qm.storage")
-    # What it logs when it can't be opened is the error that this command ends with.
+    # What a storage logs when it can't be opened is the error that the command ends with.
     said_twice.disabled = True
     try:
-        return open_storage(url), FIRST_NAME
+        return manager.storage, next(iter(manager.registry), FIRST_NAME)
     finally:
         said_twice.disabled = False
 

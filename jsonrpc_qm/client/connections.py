@@ -12,7 +12,6 @@ from urllib3.exceptions import (
     ClosedPoolError,
     ConnectTimeoutError,
     HTTPError,
-    LocationParseError,
     NewConnectionError,
     ReadTimeoutError,
     SSLError,
@@ -28,7 +27,7 @@ from jsonrpc_qm.client.protocol import (
     unreachable,
     untrusted,
 )
-from jsonrpc_qm.errors import InvalidParams, QueueError
+from jsonrpc_qm.errors import QueueError
 
 
 class _Sockets:
@@ -99,10 +98,7 @@ class Connections:
         self._endpoint = endpoint
         self._timeout = timeout
         self._sockets_in_use = _Sockets()
-        try:
-            url = parse_url(endpoint.rpc_url)
-        except LocationParseError as error:
-            raise InvalidParams.of("url", str(error)) from None
+        url = parse_url(endpoint.rpc_url)
         pool = _SecurePool if url.scheme == "https" else _Pool
         self._path = url.request_uri
         self._pool = pool(

@@ -30,6 +30,10 @@ ANSWER_LOST = "answer_lost"
 """A member of Unavailable's data: true when the call was sent and may have been carried out."""
 
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.+)?")
+"""A name, an IPv4 or an IPv6 address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a manager is."""
@@ -55,7 +59,11 @@ class Endpoint:
             host, port = (parts.hostname or "").encode("idna").decode(), parts.port
         except (ValueError, AttributeError, TypeError) as error:
             raise InvalidParams.of("url", f"{said}: {error}") from None
-        if parts.scheme not in ("http", "https") or not host or any(map(str.isspace, url)):
+        if (
+            parts.scheme not in ("http", "https")
+            or not _HOST.fullmatch(host)
+            or re.search(r"\s", url)
+        ):
             raise InvalidParams.of("url", f"{said} is not like {DEFAULT_URL}")
         if parts.query or parts.fragment:
             raise InvalidParams.of("url", f"{said}: a manager's URL ends with its path")
@@ -113,6 +121,8 @@ def error_of(error: ErrorObject, endpoint: Endpoint) -> QueueError:
         detail = f"{data['param']}: {data.get('reason', '')}"
     elif kind is Unavailable and not detail:
         detail = f"{endpoint.url} is stopping, or can't reach its storage"
+    elif isinstance(error.data, str):
+        detail = error.data
     return kind(detail, data=data)
 
 

@@ -129,7 +129,7 @@ class LocalManager(Manager):
     """
 
     async def write(self, operation: Operation[T]) -> T:
-        answer: T = perform(self.storage, operation)
+        answer: T = perform(self.storage, [operation])[0]
         return answer
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
@@ -157,7 +157,11 @@ class LocalManager(Manager):
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
     ) -> tuple[list[Record | QueueError], list[Record]]:
-        return await self.write(self.rules.report(call))
+        operations: list[Operation[Any]] = [self.rules.report(call)]
+        if call.names is not None:
+            operations.append(self.rules.claim(call))
+        ended, *claimed = perform(self.storage, operations)
+        return ended, claimed[0] if claimed else []
 
     async def heartbeat(
         self, call: p.HeartbeatParams

@@ -41,7 +41,7 @@ class Service(Manager):
         # One thread: a long list never holds up a commit, and many of them only each other.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._committer = Committer(storage, committed=self._committed, foreign=self._foreign)
-        self._room = ClaimRoom(self._committer.submit, self._received)
+        self._room = ClaimRoom(self._committer.submit, self._received, self._abandon)
         self._watch = TaskWatch()
         self._sightings = Sightings(self._submit_sighting)
         self.chores = Chores(
@@ -70,10 +70,15 @@ class Service(Manager):
         try:
             return await entry.future
         except asyncio.CancelledError:
-            # When the cancelling came first, _committed gives back what is taken later.
-            if not entry.future.cancelled() and entry.future.exception() is None:
-                self.give_back(_claimed(entry, entry.future.result()))
+            self._abandon(entry)
             raise
+
+    def _abandon(self, entry: Entry) -> None:
+        """Give back what an entry has taken, or will: _committed looks for cancelled ones."""
+        if not entry.future.done():
+            entry.future.cancel()
+        elif not entry.future.cancelled() and entry.future.exception() is None:
+            self.give_back(_claimed(entry, entry.future.result()))
 
     def _served_along(self, operation: Operation[Any]) -> list[Entry]:
         """Waiting claims that may take what this operation adds, in the same transaction."""
@@ -106,6 +111,7 @@ class Service(Manager):
                 self.give_back(_claimed(entry, answers))
 
     def _saw_records(self, records: Any, *, due: bool) -> None:
+        ready: Counter[str] = Counter()
         for record in records:
             if isinstance(record, Record):
                 if record.due_at is not None:
@@ -113,7 +119,9 @@ class Service(Manager):
                 elif record.status not in UNFINISHED:
                     self._watch.tell(record)
                 if due and record.status == "queued":
-                    self._room.wake(record.name, 1)
+                    ready[record.name] += 1
+        for name, tasks in ready.items():
+            self._room.wake(name, tasks)
 
     def _swept(self, swept: Swept) -> None:
         for record in swept.records:
@@ -204,10 +212,16 @@ class Service(Manager):
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
     ) -> tuple[list[Record | QueueError], list[Record]]:
-        operation = self.rules.report(call)
-        if call.names:
-            self._sightings.saw(call.worker, call.names)
-        return operation.answer(*await self._received(self._submit(operation, alive)))
+        report = self.rules.report(call)
+        if call.names is None:
+            return await self.write(report), []
+        claim = self.rules.claim(call)
+        self._sightings.saw(call.worker, call.names)
+        # Two operations of one transaction: what has ended counts even if nobody is there any
+        # more to take the next tasks.
+        reported, claimed = self._submit(report), self._submit(claim, alive)
+        ended = report.answer(*await reported.future)
+        return ended, claim.answer(*await self._received(claimed))
 
     async def drain(self, call: p.DrainParams) -> bool:
         drained = await super().drain(call)

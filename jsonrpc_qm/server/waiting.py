@@ -15,9 +15,9 @@ from jsonrpc_qm.server.committer import Entry
 
 
 class Waiter:
-    """One claim: parked while `resume` is set, else asking the storage."""
+    """One claim: parked while `resume` waits, else asking the storage."""
 
-    __slots__ = ("alive", "missed", "names", "operation", "resume", "wants", "worker")
+    __slots__ = ("alive", "names", "operation", "resume", "told", "wants", "worker")
 
     def __init__(
         self,
@@ -31,20 +31,31 @@ class Waiter:
         self.wants: int = claim.max_tasks
         self.worker: str | None = claim.worker
         self.resume: asyncio.Future[Entry | None] | None = None
-        self.missed = False
-        """A task became due while it was asking: it may have come too late for the answer."""
+        self.told = 0
+        """How many tasks became due while it was asking: the answer may have been too early."""
+
+    @property
+    def parked(self) -> bool:
+        """Whether it waits to be told of a task."""
+        return self.resume is not None and not self.resume.done()
 
 
 class ClaimRoom:
-    """The waiting claims, by name, in the order of arrival."""
+    """The waiting claims, by name, in the order of arrival.
+
+    `received` awaits the answers of an entry, and `abandon` gives back what an entry takes that
+    nobody awaits any more.
+    """
 
     def __init__(
         self,
         submit: Callable[[Sequence[Entry]], None],
         received: Callable[[Entry], Awaitable[list[list[Any]]]],
+        abandon: Callable[[Entry], None],
     ) -> None:
         self._submit = submit
         self._received = received
+        self._abandon = abandon
         self._by_name: dict[str, dict[Waiter, None]] = {}
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -54,28 +65,31 @@ class ClaimRoom:
     ) -> list[Record]:
         """Take due tasks, now or as soon as there are some; none after `wait` seconds.
 
-        Cancelling it withdraws the claim; what it had taken by then is the committer's to return.
+        Cancelling it withdraws the claim, and others hear of the tasks that it was told of.
         """
         waiter = Waiter(operation, alive)
         deadline = self._loop.time() + wait
         self._enter(waiter)
+        asking = True
         try:
-            entry: Entry | None = self._entry(waiter)
-            assert entry is not None
-            self._submit([entry])
+            entry: Entry | None = self._ask(waiter)
             while entry is not None:
-                waiter.missed = False
+                asking = True
                 records = operation.answer(*await self._received(entry))
+                asking = False
                 if records or self._closed or self._loop.time() >= deadline:
                     return records
-                entry = self._entry(waiter) if waiter.missed else None
-                if entry is not None:
-                    self._submit([entry])
+                if waiter.told:
+                    waiter.told = 0
+                    entry = self._ask(waiter)
                 else:
                     entry = await self._park(waiter, deadline)
             return []
         finally:
             self._leave(waiter)
+            if unserved := waiter.told + asking:
+                for name in waiter.names:
+                    self.wake(name, unserved)
 
     def entries_for(self, name: str, tasks: int) -> list[Entry]:
         """Wake as many parked claims of a name as `tasks` need; the entries that serve them.
@@ -86,13 +100,14 @@ class ClaimRoom:
         for waiter in self._by_name.get(name, ()):
             if tasks <= 0:
                 break
-            if waiter.resume is None:
-                waiter.missed = True
-            elif not waiter.resume.done():
+            if waiter.parked:
+                assert waiter.resume is not None
                 entry = self._entry(waiter)
                 waiter.resume.set_result(entry)
                 woken.append(entry)
                 tasks -= waiter.wants
+            else:
+                waiter.told += tasks
         return woken
 
     def wake(self, name: str, tasks: int) -> None:
@@ -104,9 +119,8 @@ class ClaimRoom:
         """Answer a worker's waiting claims with nothing; everybody's for None."""
         for waiters in list(self._by_name.values()):
             for waiter in waiters:
-                parked = waiter.resume is not None and not waiter.resume.done()
-                if parked and worker in (None, waiter.worker):
-                    waiter.resume.set_result(None)  # type: ignore[union-attr]
+                if waiter.resume is not None and worker in (None, waiter.worker):
+                    _resolve(waiter.resume)
 
     def close(self) -> None:
         """Answer all waiting claims with nothing, and those to come at once."""
@@ -121,11 +135,23 @@ class ClaimRoom:
     def _entry(self, waiter: Waiter) -> Entry:
         return Entry(waiter.operation, self._loop.create_future(), waiter.alive)
 
+    def _ask(self, waiter: Waiter) -> Entry:
+        entry = self._entry(waiter)
+        self._submit([entry])
+        return entry
+
     async def _park(self, waiter: Waiter, deadline: float) -> Entry | None:
-        waiter.resume = self._loop.create_future()
-        timer = self._loop.call_at(deadline, _resolve, waiter.resume)
+        """Wait to be told of a task; the entry that asks for it then, None at the end."""
+        resume = waiter.resume = self._loop.create_future()
+        timer = self._loop.call_at(deadline, _resolve, resume)
         try:
-            return await waiter.resume
+            return await resume
+        except asyncio.CancelledError:
+            entry = None if resume.cancelled() else resume.result()
+            if entry is not None:
+                waiter.told += waiter.wants
+                self._abandon(entry)
+            raise
         finally:
             timer.cancel()
             waiter.resume = None
@@ -140,9 +166,6 @@ class ClaimRoom:
             del waiters[waiter]
             if not waiters:
                 del self._by_name[name]
-            elif waiter.missed:
-                # It was told of a task that it did not take.
-                self.wake(name, 1)
 
 
 def _resolve(future: "asyncio.Future[Any]") -> None:

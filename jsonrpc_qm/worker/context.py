@@ -33,7 +33,8 @@ class Context:
     def token(self) -> int:
         """The fencing token: larger with each claim of this task.
 
-        Hand it to whatever the handler writes to; there, refuse tokens smaller than one seen before.
+        Hand it to whatever the handler writes to; that should refuse tokens smaller than one it has
+        seen.
         """
         assert self.task.token is not None
         return self.task.token

@@ -21,6 +21,8 @@ LONGEST = 5.0
 """Seconds after which a lease is extended at the latest: a cancellation arrives that way."""
 IDLE = 10.0
 """Seconds after which a worker that holds nothing is heard of, and hears whether it is to drain."""
+HURRY = 2.0
+"""Seconds between heartbeats that are sent because something might be up."""
 PROGRESS = 0.5
 """Seconds between heartbeats that only carry progress."""
 EARLY = 0.75
@@ -59,9 +61,11 @@ class Heartbeat:
             self._bell.set()
 
     def hurry(self) -> None:
-        """There may be something to tell, or to learn, before the next lease is due."""
-        self._last = min(self._last, monotonic() - IDLE)
-        self._bell.set()
+        """There may be something to learn before the next lease is due."""
+        now = monotonic()
+        if now - self._last > HURRY:
+            self._last = now - IDLE
+            self._bell.set()
 
     def told(self) -> None:
         """A handler has said how far it is."""

@@ -1,6 +1,7 @@
 """The names that a worker process serves, and what each takes to be run."""
 
 import asyncio
+import logging
 import pickle
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from jsonrpc_qm.worker.outcome import Fail
 from jsonrpc_qm.worker.source import TaskSource
 
 Kind = Literal["thread", "async", "process"]
+
+logger = logging.getLogger("jsonrpc_qm.worker")
 
 RESULT_SUFFIX = ".handle_result"
 """A task of this name hands the result of another to its Worker's handle_result."""
@@ -94,6 +97,8 @@ def _job_of(name: str, worker: Worker, pool: PoolName) -> Job:
         raise ValueError(f"worker {name!r} is async, so it can't run in a thread")
     job = Job(name, handler, kind)
     job.timeout = worker.timeout
+    if kind == "thread" and worker.timeout is not None:
+        logger.warning("a thread can't be stopped, so the timeout of %r is not enforced", name)
     if kind == "process":
         try:
             job.payload = pickle.dumps(worker.target)

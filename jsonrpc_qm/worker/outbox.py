@@ -76,9 +76,7 @@ class Outbox:
             batch.append(self._waiting.popleft())
         return batch
 
-    def _send(
-        self, part: list[Entry], names: Sequence[str] | None, max_tasks: int
-    ) -> list[Task]:
+    def _send(self, part: list[Entry], names: Sequence[str] | None, max_tasks: int) -> list[Task]:
         wires = [outcome.wire for _, outcome in part]
         try:
             answer = self._source.report(

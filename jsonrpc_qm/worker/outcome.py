@@ -1,4 +1,4 @@
-"""How an attempt ended, in the words of `report`; and the exceptions with which a handler says so."""
+"""How an attempt ended, in the words of `report`; and the exceptions by which a handler decides."""
 
 import traceback
 from math import isfinite
@@ -79,7 +79,7 @@ def raised(task: Task, error: BaseException) -> Outcome:
     trace = _traceback_of(error)
     if trace:
         told["traceback"] = trace
-    wire = {"id": task.id, "token": task.token, "status": "failed", "error": told}
+    wire: dict[str, Any] = {"id": task.id, "token": task.token, "status": "failed", "error": told}
     if isinstance(error, Retry) and error.delay is not None:
         wire["delay"] = error.delay
     if not isinstance(error, Fail):

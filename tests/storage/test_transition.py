@@ -1,5 +1,7 @@
 """Contract of `transition`: events in order, each under its fence, each stored or refused."""
 
+from typing import Any
+
 import pytest
 
 from jsonrpc_qm.errors import Conflict, InvalidState, LeaseLost, TaskNotFound
@@ -269,7 +271,7 @@ def test_hundreds_of_tasks_follow_hundreds_of_results(storage: Storage) -> None:
 # -- retry and unique keys --------------------------------------------------------------------
 
 
-def cancelled(storage: Storage, id: str, **fields: str) -> Record:
+def cancelled(storage: Storage, id: str, **fields: Any) -> Record:
     """Store a task and cancel it."""
     add(storage, a_record(id, **fields))
     return changed(storage, Cancel(id=id))

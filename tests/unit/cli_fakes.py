@@ -1,5 +1,6 @@
 """A manager that only remembers what the command line asked of it."""
 
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -110,6 +111,11 @@ class FakeManager:
         """The only call."""
         (call,) = self.calls
         return call
+
+
+def run_line(line: str, manager: FakeManager | None = None) -> Result:
+    """The same for a line as one types it into a shell."""
+    return run(*shlex.split(line), manager=manager)
 
 
 class Each(list[Any]):

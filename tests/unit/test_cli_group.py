@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,8 +36,10 @@ def options() -> Iterator[tuple[str, click.Option]]:
 def test_the_commands_are_the_documented_ones() -> None:
     """A command that is added or lost is noticed."""
     assert commands() == sorted(
-        "serve work queue get list cancel retry delete stats workers drain pause resume purge "
-        "claim heartbeat complete fail release discover completion".split()
+        shlex.split(
+            "serve work queue get list cancel retry delete stats workers drain pause resume purge "
+            "claim heartbeat complete fail release discover completion"
+        )
     )
 
 

@@ -6,15 +6,13 @@ import pytest
 
 from jsonrpc_qm.cli import operators
 from jsonrpc_qm.errors import InvalidParams, Unavailable
-from tests.unit.cli_fakes import STATS, Each, FakeManager, run
+from tests.unit.cli_fakes import STATS, Each, FakeManager, run, run_line
 
 
 def test_stats_prints_a_row_for_each_name_and_a_line_about_the_manager() -> None:
     """The protocol's counts, the age of the oldest, and whether the name is paused."""
     header, row, _, manager = run("stats").stdout.splitlines()
-    assert header.split() == (
-        "NAME QUEUED SCHEDULED STARTED COMPLETED FAILED CANCELLED OLDEST".split()
-    )
+    assert header == "NAME  QUEUED SCHEDULED STARTED COMPLETED FAILED CANCELLED OLDEST"
     assert row.split() == ["hello", "2", "1", "0", "10", "1", "0", "1m", "paused"]
     assert manager == "1 worker; manager 0.1.0, up 1h1m, sqlite:///tasks.db"
 
@@ -91,8 +89,8 @@ def test_drain_of_an_unknown_worker_is_refused() -> None:
 def test_purge_prints_how_many_were_deleted() -> None:
     """In a script it does not ask."""
     manager = FakeManager()
-    args = "purge --name hello --status failed --older-than 7d".split()
-    assert run(*args, manager=manager).stdout == "12 deleted\n"
+    line = "purge --name hello --status failed --older-than 7d"
+    assert run_line(line, manager).stdout == "12 deleted\n"
     filters = {"name": "hello", "status": "failed", "older_than": 604800.0}
     assert manager.call == ("purge", (), filters)
     assert run("purge", "--json").stdout == "12\n"

@@ -9,7 +9,7 @@ from jsonrpc_qm.answers import TaskPage
 from jsonrpc_qm.errors import Conflict, InvalidParams, InvalidState, TaskNotFound, Unavailable
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Status
-from tests.unit.cli_fakes import ID, Each, FakeManager, a_task, run
+from tests.unit.cli_fakes import ID, Each, FakeManager, a_task, run, run_line
 
 DONE = a_task(status=Status.COMPLETED, result={"sum": 3})
 FAILED = a_task(status=Status.FAILED, error={"type": "ValueError", "message": "no\x1b[2Jsuch"})
@@ -26,16 +26,12 @@ def test_queue_prints_the_id_only() -> None:
 def test_queue_passes_every_option_on() -> None:
     """Each option becomes the protocol's parameter of that name."""
     manager = FakeManager()
-    args = (
-        "queue hello --priority -5 --delay 1m --max-attempts 7 --max-lost 0 --lease 90 --timeout 2h "
-        "--expires-in 1d --unique-key k --id my:id --metadata a=1 --metadata b=2=3"
-    ).split()
-    result = run(
-        *args,
-        "--backoff", '{"base": 1, "jitter": 0}',
-        "--run-at", "2030-01-31T08:00:00Z",
-        manager=manager,
-    )  # fmt: skip
+    line = (
+        "queue hello --priority -5 --delay 1m --max-attempts 7 --max-lost 0 --lease 90 --timeout 2h"
+        " --expires-in 1d --unique-key k --id my:id --metadata a=1 --metadata b=2=3"
+        """ --backoff '{"base": 1, "jitter": 0}' --run-at 2030-01-31T08:00:00Z"""
+    )
+    result = run_line(line, manager)
     assert result.exit_code == 0, result.stderr
     assert manager.call == (
         "queue",
@@ -189,8 +185,8 @@ def test_list_prints_a_row_for_each_task() -> None:
 def test_list_passes_its_filters_on() -> None:
     """--name, --status, --limit and --cursor are the protocol's."""
     manager = FakeManager()
-    args = "list --name hello --status failed --limit 3 --cursor abc".split()
-    assert run(*args, manager=manager).exit_code == 0
+    line = "list --name hello --status failed --limit 3 --cursor abc"
+    assert run_line(line, manager).exit_code == 0
     assert manager.call[2] == {"name": "hello", "status": "failed", "limit": 3, "cursor": "abc"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from jsonrpc_qm.answers import HeartbeatAnswer, LeaseState
 from jsonrpc_qm.errors import LeaseLost
 from jsonrpc_qm.task import Status
-from tests.unit.cli_fakes import ID, WHEN, FakeManager, a_task, run
+from tests.unit.cli_fakes import ID, WHEN, FakeManager, a_task, run, run_line
 
 
 def test_claim_prints_a_line_with_tabs_for_each_task() -> None:
@@ -28,7 +28,7 @@ def test_no_tab_or_newline_of_a_task_breaks_its_line() -> None:
 def test_claim_passes_its_options_on() -> None:
     """--wait, --max-tasks, --lease and --worker are the protocol's."""
     manager = FakeManager()
-    run(*"claim hello --wait 1.5 --max-tasks 9 --lease 5m --worker me".split(), manager=manager)
+    run_line("claim hello --wait 1.5 --max-tasks 9 --lease 5m --worker me", manager)
     assert manager.call[2] == {"wait": 1.5, "max_tasks": 9, "lease": 300.0, "worker": "me"}
 
 
@@ -103,8 +103,8 @@ def test_a_token_is_a_whole_number_from_1_on(token: str) -> None:
 def test_heartbeat_extends_a_lease() -> None:
     """Progress and lease travel with it."""
     manager = FakeManager()
-    args = f"heartbeat {ID} 17 --progress 0.5 --lease 2m --worker me".split()
-    result = run(*args, manager=manager)
+    line = f"heartbeat {ID} 17 --progress 0.5 --lease 2m --worker me"
+    result = run_line(line, manager)
     assert (result.exit_code, result.stdout) == (0, f"{ID} held until 2030-01-31T08:00:00Z\n")
     lease = {"id": ID, "token": 17, "progress": 0.5, "lease": 120.0}
     assert manager.call == ("heartbeat", ([lease],), {"worker": "me"})

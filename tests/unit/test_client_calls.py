@@ -149,7 +149,7 @@ def test_a_value_without_a_json_form_is_refused_and_named(value: Any) -> None:
         ("error", lambda: calls.fail("a", 1, {"data": value}, retry=True, delay=None)),
         ("leases[0].progress", lambda: calls.heartbeat([{"progress": value}], None)),
         ("outcomes[0].result", lambda: calls.report([{"id": "a", "token": 1, "result": value}])),
-        ("tasks[0].tasks", lambda: calls.queue_many([{"tasks": [value]}])),
+        ("tasks[0].tasks", lambda: calls.queue_many([{"tasks": [[value]]}])),
         ("names", lambda: calls.claim([value], wait=0.0)),
         ("parameters", lambda: calls.queue("a", [{"deep": value}])),
         ("params", lambda: calls.raw("queue", {"name": value})),

@@ -65,6 +65,9 @@ def test_errors_read_as_one_line_for_people() -> None:
     assert str(refusal({"code": -32003, "message": "Conflict", "data": {"id": "a"}})) == (
         f"{Conflict.message}: id: a"
     )
+    assert str(refusal({"code": -32601, "message": "Method not found", "data": "x"})) == (
+        "Method not found: x"
+    )
     away = refusal({"code": -32006, "message": "Unavailable", "data": {"retry_after": 2.0}})
     assert "http://queue.example:8642" in str(away)
     assert away.data == {"retry_after": 2.0}
@@ -224,6 +227,9 @@ def test_credentials_become_a_header_and_stay_out_of_messages() -> None:
         "http://exa mple.org",
         "http://example.org\n",
         "http://[::1",
+        "http://a..b",
+        "http://a%b",
+        "http://a|b",
         "http://a:1,http://b:1",
         "http://example.org?x=1",
         "http://example.org#top",

@@ -257,7 +257,7 @@ def test_nothing_is_sent_that_has_no_json_form(manager: FakeManager, connect: Co
 
 def test_a_bad_url_is_refused_when_the_client_is_made(connect: Connect) -> None:
     """Not when it is first used."""
-    for url in ("localhost:8642", "http://a..b", "http://" + "a" * 70):
+    for url in ("localhost:8642", "http://" + "a" * 70):
         with pytest.raises(InvalidParams, match="url: "):
             connect(url)
 

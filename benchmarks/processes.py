@@ -1,0 +1,100 @@
+"""Servers and workers as processes of their own: started, looked at, and always stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+"""Where `benchmarks` can be imported."""
+
+HOST = "127.0.0.1"
+
+STOP_SECONDS = 20.0
+"""After this long a process that was told to stop is killed."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Broken(Exception):
+    """A process or an answer is not what a benchmark may measure."""
+
+
+class Process:
+    """A Python process that runs a module."""
+
+    def __init__(self, args: Sequence[str]) -> None:
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            cwd=ROOT,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise Broken, with the last it said, when it has ended."""
+        code = self._process.poll()
+        if code is not None:
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace")[-2000:]
+            raise Broken(f"{self._process.args!r} ended with {code}:\n{said}")
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+    def resident_bytes(self) -> int:
+        """The memory it occupies now."""
+        return _kibibytes(self.pid, "VmRSS") * 1024
+
+    def peak_bytes(self) -> int:
+        """The most memory that it has occupied."""
+        return _kibibytes(self.pid, "VmHWM") * 1024
+
+    def cpu_seconds(self) -> float:
+        """The time it has computed so far, all threads, user and system."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        # The second field is the program's name, which may hold spaces and parentheses.
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _kibibytes(pid: int, field: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1])
+    raise Broken(f"no {field} of process {pid}")
+
+
+@contextmanager
+def process(*args: str) -> Iterator[Process]:
+    """A process for as long as the block runs."""
+    started = Process(args)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server((HOST, 0)) as listening:
+        return int(listening.getsockname()[1])

@@ -1,10 +1,9 @@
 <?php
-// A worker in PHP 8, with its curl and pcntl extensions:   php worker.php
+// A worker in PHP 8, with its extensions curl and pcntl:   php worker.php
 // Give it something to do:   jsonrpc-qm queue word-count '{"text": "to be or not to be"}' --wait
+$stopping = false;
 pcntl_async_signals(true);
-foreach ([SIGTERM, SIGINT] as $signal) {
-    pcntl_signal($signal, function () { $GLOBALS['stopping'] = true; });
-}
+foreach ([SIGTERM, SIGINT] as $signal) pcntl_signal($signal, fn() => $GLOBALS['stopping'] = true);
 
 // The job: parameters in, result out. What it throws fails the task, which is tried again later.
 function word_count($parameters) {
@@ -15,20 +14,26 @@ function word_count($parameters) {
 
 // Calls a method until it is answered. For an outcome that is safe: it carries the task's token.
 function call($method, $params) {
-    $curl = curl_init((getenv('JSONRPC_QM_URL') ?: 'http://127.0.0.1:8642') . '/rpc');
     $request = ['jsonrpc' => '2.0', 'id' => 1, 'method' => $method, 'params' => $params];
-    curl_setopt_array($curl, [
-        CURLOPT_POSTFIELDS => json_encode($request), CURLOPT_RETURNTRANSFER => true,
-        CURLOPT_HTTPHEADER => ['Content-Type: application/json'], CURLOPT_TIMEOUT => 60,
-        // Asked every second: whether to hang up. A claim that waits does so on a signal.
-        CURLOPT_XFERINFOFUNCTION => fn() => $method == 'claim' && $GLOBALS['stopping'],
-        CURLOPT_NOPROGRESS => false,
-    ]);
-    for (;;) {
-        $answer = json_decode(curl_exec($curl) ?: 'null');
+    $curl = curl_init((getenv('JSONRPC_QM_URL') ?: 'http://127.0.0.1:8642') . '/rpc');
+    curl_setopt_array($curl, [CURLOPT_POSTFIELDS => json_encode($request), CURLOPT_TIMEOUT => 60,
+        CURLOPT_HTTPHEADER => ['Content-Type: application/json'], CURLOPT_RETURNTRANSFER => true,
+        // Asked every second whether to hang up, which a claim that waits does after a signal.
+        CURLOPT_XFERINFOFUNCTION => fn() => (int) ($method == 'claim' && $GLOBALS['stopping']),
+        CURLOPT_NOPROGRESS => false]);
+    while (true) {
+        $answer = json_decode((string) curl_exec($curl));
         if (isset($answer->result) || $GLOBALS['stopping']) return $answer->result ?? [];
-        fprintf(STDERR, "%s: %s\n", $method, json_encode($answer->error ?? curl_error($curl)));
+        fwrite(STDERR, "$method: " . (json_encode($answer->error ?? null) . curl_error($curl)) . "\n");
         sleep(1);
-        if (!in_array($answer->error->code ?? -32006, [-32006])) return []; // not just Unavailable
+        if (($answer->error->code ?? -32006) != -32006) return []; // refused, not just Unavailable
     }
 }
+
+while (!$stopping)
+    foreach (call('claim', ['names' => ['word-count'], 'worker' => 'worker.php:' . getmypid()]) as $task)
+        try {
+            call('complete', ['id' => $task->id, 'token' => $task->token, 'result' => word_count($task->parameters)]);
+        } catch (Throwable $error) {
+            call('fail', [...)
+        }

@@ -1,6 +1,6 @@
 """The methods of protocol.md: check, ask the manager, shape the answer; no rules here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -131,7 +131,7 @@ async def purge(manager: Manager, call: Call, given: p.PurgeParams) -> Any:
 class Method(msgspec.Struct, frozen=True):
     """One row of the method table."""
 
-    handler: Callable[[Any, Call, Any], Awaitable[Any]]
+    handler: Callable[[Any, Call, Any], Coroutine[Any, Any, Any]]
     params: type[p.Params]
     result: Any
     """The type of the answer, for its JSON Schema."""

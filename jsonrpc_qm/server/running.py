@@ -98,7 +98,7 @@ def in_background(storage: Storage, settings: Settings) -> Iterator[str]:
     Raises:
         OSError: it can't listen there.
     """
-    started: Future[tuple[str, Callable[[], None]]] = Future()
+    started: Future[tuple[str, Callable[[], object]]] = Future()
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -58,10 +58,13 @@ class Service(Manager):
     def _submit_sighting(self, worker: str, names: Sequence[str]) -> Entry:
         return self._submit(self.rules.saw(worker, names))
 
-    def _submit(self, operation: Operation[Any], alive: Callable[[], bool] = always) -> Entry:
+    def _entry(self, operation: Operation[Any], alive: Callable[[], bool] = always) -> Entry:
         if self._stopping:
             raise Unavailable.of("the manager is stopping")
-        entry = Entry(operation, self._loop.create_future(), alive)
+        return Entry(operation, self._loop.create_future(), alive)
+
+    def _submit(self, operation: Operation[Any]) -> Entry:
+        entry = self._entry(operation)
         self._committer.submit([entry, *self._served_along(operation)])
         return entry
 
@@ -219,8 +222,13 @@ class Service(Manager):
         self._sightings.saw(call.worker, call.names)
         # Two operations of one transaction: what has ended counts even if nobody is there any
         # more to take the next tasks.
-        reported, claimed = self._submit(report), self._submit(claim, alive)
-        ended = report.answer(*await reported.future)
+        reported, claimed = self._entry(report), self._entry(claim, alive)
+        self._committer.submit([reported, claimed])
+        try:
+            ended = report.answer(*await reported.future)
+        except BaseException:
+            self._abandon(claimed)
+            raise
         return ended, claim.answer(*await self._received(claimed))
 
     async def drain(self, call: p.DrainParams) -> bool:

@@ -142,13 +142,13 @@ class ClaimRoom:
 
     async def _park(self, waiter: Waiter, deadline: float) -> Entry | None:
         """Wait to be told of a task; the entry that asks for it then, None at the end."""
-        resume = waiter.resume = self._loop.create_future()
+        resume: asyncio.Future[Entry | None] = self._loop.create_future()
+        waiter.resume = resume
         timer = self._loop.call_at(deadline, _resolve, resume)
         try:
             return await resume
         except asyncio.CancelledError:
-            entry = None if resume.cancelled() else resume.result()
-            if entry is not None:
+            if not resume.cancelled() and (entry := resume.result()) is not None:
                 waiter.told += waiter.wants
                 self._abandon(entry)
             raise

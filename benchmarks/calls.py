@@ -126,8 +126,7 @@ def queue_requests(name: str) -> list[bytes]:
 def queue_many_request(name: str) -> bytes:
     """A `queue_many` call of BULK tasks."""
     tasks = [
-        {"name": name, "parameters": PARAMETERS[number % len(PARAMETERS)]}
-        for number in range(BULK)
+        {"name": name, "parameters": PARAMETERS[number % len(PARAMETERS)]} for number in range(BULK)
     ]
     return request("queue_many", tasks=tasks)
 

@@ -26,9 +26,7 @@ class Connection(asyncio.Protocol):
     with a length is wrong.
     """
 
-    def __init__(
-        self, taken: Callable[[bytes], None], failed: Callable[[Exception], None]
-    ) -> None:
+    def __init__(self, taken: Callable[[bytes], None], failed: Callable[[Exception], None]) -> None:
         self._taken = taken
         self._failed = failed
         self._parts: list[bytes] = []

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent.parent
 """Where `benchmarks` can be imported."""
@@ -28,8 +29,8 @@ class Broken(Exception):
 class Process:
     """A Python process that runs a module."""
 
-    def __init__(self, args: Sequence[str]) -> None:
-        self._errors = tempfile.TemporaryFile()
+    def __init__(self, args: Sequence[str], errors: IO[bytes]) -> None:
+        self._errors = errors
         self._process = subprocess.Popen(
             [sys.executable, "-m", *args],
             stdin=subprocess.DEVNULL,
@@ -59,7 +60,6 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._errors.close()
 
     def resident_bytes(self) -> int:
         """The memory it occupies now."""
@@ -87,11 +87,12 @@ def _kibibytes(pid: int, field: str) -> int:
 @contextmanager
 def process(*args: str) -> Iterator[Process]:
     """A process for as long as the block runs."""
-    started = Process(args)
-    try:
-        yield started
-    finally:
-        started.stop()
+    with tempfile.TemporaryFile() as errors:
+        started = Process(args, errors)
+        try:
+            yield started
+        finally:
+            started.stop()
 
 
 def free_port() -> int:

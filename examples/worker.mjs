@@ -28,10 +28,12 @@ async function call(method, params, signal) {
 }
 
 const claim = { names: ["word-count"], worker: `worker.mjs:${process.pid}`, wait: 20 };
-while (!stop.signal.aborted)
-  for (const { id, token, parameters } of await call("claim", claim, stop.signal))
+while (!stop.signal.aborted) {
+  for (const { id, token, parameters } of await call("claim", claim, stop.signal)) {
     try {
       await call("complete", { id, token, result: await wordCount(parameters) });
     } catch ({ name, message }) {
       await call("fail", { id, token, error: { type: name, message } });
     }
+  }
+}

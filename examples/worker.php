@@ -18,22 +18,26 @@ function call($method, $params) {
     $curl = curl_init((getenv('JSONRPC_QM_URL') ?: 'http://127.0.0.1:8642') . '/rpc');
     curl_setopt_array($curl, [CURLOPT_POSTFIELDS => json_encode($request), CURLOPT_TIMEOUT => 60,
         CURLOPT_HTTPHEADER => ['Content-Type: application/json'], CURLOPT_RETURNTRANSFER => true,
-        // Asked every second whether to hang up, which a claim that waits does after a signal.
+        // Asked every second whether to hang up, which a waiting claim does after a signal.
         CURLOPT_XFERINFOFUNCTION => fn() => (int) ($method == 'claim' && $GLOBALS['stopping']),
         CURLOPT_NOPROGRESS => false]);
     while (true) {
         $answer = json_decode((string) curl_exec($curl));
         if (isset($answer->result) || $GLOBALS['stopping']) return $answer->result ?? [];
-        fwrite(STDERR, "$method: " . (json_encode($answer->error ?? null) . curl_error($curl)) . "\n");
+        fwrite(STDERR, "$method: " . json_encode($answer->error ?? curl_error($curl)) . "\n");
         sleep(1);
         if (($answer->error->code ?? -32006) != -32006) return []; // refused, not just Unavailable
     }
 }
 
-while (!$stopping)
-    foreach (call('claim', ['names' => ['word-count'], 'worker' => 'worker.php:' . getmypid()]) as $task)
+$claim = ['names' => ['word-count'], 'worker' => 'worker.php:' . getmypid(), 'wait' => 20];
+while (!$stopping) {
+    foreach (call('claim', $claim) as $task) {
+        $ours = ['id' => $task->id, 'token' => $task->token];
         try {
-            call('complete', ['id' => $task->id, 'token' => $task->token, 'result' => word_count($task->parameters)]);
-        } catch (Throwable $error) {
-            call('fail', [...)
+            call('complete', $ours + ['result' => word_count($task->parameters)]);
+        } catch (Throwable $e) {
+            call('fail', $ours + ['error' => ['type' => $e::class, 'message' => $e->getMessage()]]);
         }
+    }
+}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from jsonrpc_qm.client.calls import Call
-from jsonrpc_qm.client.sync import Client as Verbs
+from jsonrpc_qm.client.verbs import Verbs
 from jsonrpc_qm.errors import MethodNotFound
 from jsonrpc_qm.rpc.checking import Checker
 from jsonrpc_qm.rpc.manager import LocalManager

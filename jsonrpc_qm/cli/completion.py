@@ -1,6 +1,6 @@
 """The `completion` command: a script for the shell."""
 
-import rich_click as click
+import click
 from click.shell_completion import get_completion_class
 
 from jsonrpc_qm.cli.group import PROGRAM
@@ -11,7 +11,7 @@ COMPLETE_VARIABLE = "_JSONRPC_QM_COMPLETE"
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
-def completion(context: click.RichContext, /, shell: str) -> None:
+def completion(context: click.Context, /, shell: str) -> None:
     """Print the script that completes commands and options in a shell.
 
     \b

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import rich_click as click
+import click
 from click.exceptions import Exit
 
 from jsonrpc_qm.cli.exits import Failure, error_object

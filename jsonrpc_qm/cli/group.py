@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NoReturn
 
-import rich_click as click
+import click
 from click.exceptions import Abort, ClickException, NoArgsIsHelpError, UsageError
 
 from jsonrpc_qm.cli.exits import INTERRUPTED, Failure, printable
@@ -13,8 +14,22 @@ from jsonrpc_qm.cli.exits import INTERRUPTED, Failure, printable
 PROGRAM = "jsonrpc-qm"
 
 
-class Group(click.RichGroup):
-    """A click group whose errors are one plain line each, without a panel around it."""
+class Group(click.Group):
+    """A click group with headings over its commands, and errors of one line each."""
+
+    def __init__(self, *, sections: Mapping[str, Sequence[click.Command]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._sections = sections
+        for command in chain.from_iterable(sections.values()):
+            self.add_command(command)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each heading with its commands."""
+        for heading, commands in self._sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(str(command.name), command.get_short_help_str(200)) for command in commands]
+                )
 
     def main(self, args: Sequence[str] | None = None, **settings: Any) -> NoReturn:  # type: ignore[override]
         settings.update(standalone_mode=False, prog_name=PROGRAM)

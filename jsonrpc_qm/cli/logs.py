@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import rich_click as click
+import click
 
 from jsonrpc_qm.cli.exits import printable
 from jsonrpc_qm.cli.options import option

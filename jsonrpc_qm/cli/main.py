@@ -2,7 +2,7 @@
 
 import sys
 
-import rich_click as click
+import click
 
 from jsonrpc_qm.cli import operators, producers, shell_workers
 from jsonrpc_qm.cli.completion import completion
@@ -52,41 +52,27 @@ JSONRPC_QM_URL for the manager. Errors are one line on stderr.
 Example:
   jsonrpc-qm serve                                   # in one terminal
   jsonrpc-qm queue hello '{"name": "Ada"}' --wait    # in another
+
+\b
+Exit codes:
 """
-
-
-def _help() -> str:
-    codes = [f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()]
-    # A line of one space is blank to the eye and does not end click's unwrapped paragraph.
-    return "\n".join([HELP.rstrip(), " ", "Exit codes:", *codes])
 
 
 @click.group(
     cls=Group,
+    sections=COMMANDS,
     name=PROGRAM,
-    help=_help(),
+    help=HELP + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()),
     context_settings={
         "auto_envvar_prefix": "JSONRPC_QM",
         "help_option_names": ["--help", "-h"],
+        "max_content_width": 100,
         "show_default": True,
-        # Not by the decorator, which imports the whole of rich for every command.
-        "rich_help_config": {
-            "padding_helptext_first_line": (0, 0, 1, 0),
-            "text_paragraph_linebreaks": "\n\n",
-        },
     },
 )
 @click.version_option(VERSION, message=f"{PROGRAM} %(version)s")
 def cli() -> None:
-    """The group; its help is above."""
-
-
-for heading, commands in COMMANDS.items():
-    for command in commands:
-        cli.add_command(command)
-    cli.add_panel(
-        click.RichCommandPanel(heading, commands=[str(command.name) for command in commands])
-    )
+    """The group; its help is HELP."""
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
 from jsonrpc_qm.cli.each import for_each
 from jsonrpc_qm.cli.exits import FAILED

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
 from jsonrpc_qm.cli.exits import Failure
 from jsonrpc_qm.cli.output import Output
@@ -84,7 +84,7 @@ def manager_command(function: Callable[..., None]) -> Callable[..., None]:
     @click.pass_context
     @wraps(function)
     def command(
-        context: click.RichContext,
+        context: click.Context,
         /,
         url: str,
         retry_for: float,

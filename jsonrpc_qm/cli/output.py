@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
-import rich_click as click
 
 from jsonrpc_qm.cli.exits import Failure
 from jsonrpc_qm.moments import moment_of, rfc3339

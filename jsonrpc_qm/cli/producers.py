@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
-import rich_click as click
 
 from jsonrpc_qm.cli.each import for_each
 from jsonrpc_qm.cli.options import manager_command, option
@@ -50,7 +50,7 @@ wait_for_option = option(
 )
 @option("--max-attempts", type=int, help="Attempts that may fail.  [default: 5]")
 @option("--max-lost", type=int, help="Leases that may expire.  [default: 3]")
-@option("--lease", type=duration, help="How long a claim lasts without a heartbeat. [default: 60]")
+@option("--lease", type=duration, help="How long a claim lasts without a heartbeat.  [default: 60]")
 @option("--timeout", type=duration, help="How long one attempt may run.")
 @option("--expires-in", type=duration, help="Failed when not started by then.")
 @option(

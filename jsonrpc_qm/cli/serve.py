@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import rich_click as click
+import click
 from click.core import ParameterSource
 
 from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
@@ -60,7 +60,7 @@ logger = logging.getLogger("jsonrpc_qm.cli")
 @log_options
 @click.pass_context
 def serve(
-    context: click.RichContext,
+    context: click.Context,
     /,
     app: str | None,
     storage_url: str,
@@ -78,7 +78,7 @@ def serve(
     Examples:
       jsonrpc-qm serve
       jsonrpc-qm serve app:qm --host 0.0.0.0
-      jsonrpc-qm serve --storage sqlite:////var/lib/jsonrpc-qm/tasks.db --keep-completed 12h
+      jsonrpc-qm serve --storage sqlite:////var/lib/tasks.db --keep-completed 12h
     """
     if app and context.get_parameter_source("storage_url") == ParameterSource.COMMANDLINE:
         raise click.UsageError("either APP:QM or --storage, not both")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 from click.exceptions import Exit
 
 from jsonrpc_qm.cli.exits import CANCEL_REQUESTED, NOTHING, REFUSED, printable

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
 from jsonrpc_qm.cli.apps import load_app
 from jsonrpc_qm.cli.exits import USAGE, Failure
@@ -62,7 +62,8 @@ def work(
     \b
     Examples:
       jsonrpc-qm work app:qm
-      jsonrpc-qm work app:qm --manager http://queue:8642 --processes 2 --names report,mail
+      jsonrpc-qm work app:qm --processes 2 --names report,mail
+      jsonrpc-qm work app:qm --manager http://queue.example:8642 --pool process
     """
     set_up_logs(log_format, log_level)
     manager = load_app(app, workers=True)

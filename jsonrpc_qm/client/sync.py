@@ -2,8 +2,7 @@
 
 import os
 from time import monotonic
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from jsonrpc_qm.client.calls import Call
 from jsonrpc_qm.client.connections import Connections
@@ -69,17 +68,6 @@ class Client(Verbs):
         """
         self._closed = True
         self._connections.hang_up()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _send(self, call: Call[T]) -> T:
         retrying = Retrying(call, self._retry_for)

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
 from jsonrpc_qm.client import calls
@@ -20,6 +21,21 @@ class Verbs(ABC):
     Arguments, ranges and refusals are those of docs/protocol.md, "Methods"; None stands for the
     manager's default. A value that has no JSON form raises InvalidParams.
     """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the verbs need; the end of a `with` block does so too."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @abstractmethod
     def _send(self, call: Call[T]) -> T:

@@ -46,7 +46,7 @@ def test_the_commands_are_the_documented_ones() -> None:
 @pytest.mark.parametrize("command", commands())
 def test_each_help_has_an_example_and_every_variable(command: str) -> None:
     """`--help` shows how to call a command, and the variable of each option."""
-    result = run(command, "--help", terminal_width=200, env={"COLUMNS": "200"})
+    result = run(command, "--help", max_content_width=200, env={"COLUMNS": "200"})
     assert result.exit_code == 0
     assert "Example" in result.stdout
     assert f"jsonrpc-qm {command}" in result.stdout

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import rich_click as click
+import click
 
 from jsonrpc_qm.cli import values
 from tests.unit.cli_fakes import FakeManager, run

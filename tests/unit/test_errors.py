@@ -34,7 +34,9 @@ PROTOCOL = {
 }
 """docs/protocol.md, Errors."""
 
-KINDS = [kind for kind in vars(errors).values() if getattr(kind, "__module__", "") == errors.__name__]
+KINDS = [
+    kind for kind in vars(errors).values() if getattr(kind, "__module__", "") == errors.__name__
+]
 
 
 def test_codes_and_messages_are_the_protocols() -> None:

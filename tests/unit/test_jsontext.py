@@ -1,6 +1,7 @@
 """JSON as text: nothing that has a JSON form is changed, nothing else gets in."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jsonrpc_qm.errors import InvalidParams
-from jsonrpc_qm.jsontext import from_parsed, from_python, same, to_python
+from jsonrpc_qm.jsontext import MAX_DEPTH, from_parsed, from_python, same, to_python
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 values = st.recursive(
@@ -24,11 +25,11 @@ values = st.recursive(
 )
 
 
-def nested(depth: int) -> list[Any]:
-    """A list in a list in a list."""
-    value: list[Any] = []
+def nested(depth: int, *, member: str | None = None) -> Any:
+    """A number inside of so many lists, or objects with one member."""
+    value: Any = 1
     for _ in range(depth):
-        value = [value]
+        value = [value] if member is None else {member: value}
     return value
 
 
@@ -51,7 +52,7 @@ def test_a_python_value_survives(value: Any) -> None:
 def test_a_parsed_value_survives(value: Any) -> None:
     """What a JSON parser gave is written as the same value."""
     parsed = msgspec.json.decode(json.dumps(value))
-    assert to_python(from_parsed(parsed)) == parsed
+    assert to_python(from_parsed(parsed, "result")) == parsed
 
 
 @given(values)
@@ -64,7 +65,8 @@ def test_a_text_is_json_in_utf_8(value: Any) -> None:
 
 def test_null_takes_no_text() -> None:
     """None stands for JSON's null, and only null becomes None."""
-    assert (from_python(None, "result"), from_parsed(None), to_python(None)) == (None, None, None)
+    nothing = from_python(None, "result"), from_parsed(None, "result"), to_python(None)
+    assert nothing == (None, None, None)
     assert [from_python(value, "result") for value in (False, 0, "", [], {})] == [
         "false",
         "0",
@@ -116,6 +118,24 @@ def test_a_value_without_a_json_form_is_refused(value: Any) -> None:
         from_python(value, "progress")
     assert refused.value.data["param"] == "progress"
     assert refused.value.data["reason"]
+
+
+@pytest.mark.parametrize("member", [None, "a"], ids=["lists", "objects"])
+@pytest.mark.parametrize("text_of", [from_python, from_parsed])
+def test_nesting_is_limited(text_of: Callable[[Any, str], str], member: str | None) -> None:
+    """A value inside of MAX_DEPTH lists or objects is taken, one level more is refused."""
+    deepest = nested(MAX_DEPTH, member=member)
+    assert to_python(text_of(deepest, "result")) == deepest
+    with pytest.raises(InvalidParams) as refused:
+        text_of(nested(MAX_DEPTH + 1, member=member), "result")
+    assert refused.value.data["param"] == "result"
+
+
+@pytest.mark.parametrize("text_of", [from_python, from_parsed])
+def test_many_lists_side_by_side_are_not_deep(text_of: Callable[[Any, str], str]) -> None:
+    """Depth is limited, not the number of brackets, whether they nest or stand in a text."""
+    wide = [[[]] for _ in range(MAX_DEPTH)] + ["[" * MAX_DEPTH, {"{" * MAX_DEPTH: {}}]
+    assert to_python(text_of(wide, "result")) == wide
 
 
 @given(values)

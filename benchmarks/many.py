@@ -1,0 +1,162 @@
+"""A manager with many tasks: its rates beside one with few, its reads, its memory."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from statistics import median
+from typing import Any
+
+from benchmarks.calls import Listed, Reader
+from benchmarks.compare import compared
+from benchmarks.load import drained_per_second
+from benchmarks.manager import BULK_CONNECTIONS, Manager, managed
+from benchmarks.plan import Plan
+from benchmarks.prefill import CROWDED, OLD, OTHERS
+from benchmarks.processes import Broken
+from benchmarks.rates import UNIT
+from benchmarks.row import Row
+from benchmarks.show import progress
+
+MEGABYTE = 1_000_000
+
+Urls = Callable[[str], str]
+"""From a name to the URL of a storage that is empty."""
+
+_listed = Reader(Listed)
+
+
+async def rates(manager: Manager, urls: Urls, plan: Plan) -> Row:
+    """Claim and complete with many tasks, beside a manager with few."""
+    turns = 0
+
+    async def few() -> float:
+        nonlocal turns
+        turns += 1
+        # A new one each time, else the finished tasks would become many.
+        async with managed(urls(f"few-{turns}")) as small:
+            await _refilled(small, plan.few)
+            return await _drains(small, plan)
+
+    async def many() -> float:
+        return await _drains(manager, plan)
+
+    async def warm() -> None:
+        await _refilled(manager, plan.few)
+
+    await warm()
+    measured = await compared("many", few, many, plan.rounds)
+    what = f"claim and report with {_tasks_there(plan)}"
+    return Row(
+        key="many",
+        what=what,
+        unit=UNIT,
+        figure=measured.figure,
+        target=0.7,
+        base=measured.base,
+        base_unit=f"{UNIT} with {plan.few:,}",
+        ratio=measured.ratio,
+        spread=measured.spread,
+    )
+
+
+def _tasks_there(plan: Plan) -> str:
+    return f"{plan.queued:,} queued, {plan.scheduled:,} scheduled, {plan.finished:,} finished"
+
+
+async def _refilled(manager: Manager, tasks: int) -> float:
+    """Queue tasks and work off as many; seconds of the working off."""
+    await manager.queue(CROWDED, tasks)
+    rate = await drained_per_second(
+        manager.port, CROWDED, tasks=tasks, connections=BULK_CONNECTIONS
+    )
+    return tasks / rate
+
+
+async def _drains(manager: Manager, plan: Plan) -> float:
+    spent = [await _refilled(manager, plan.few) for _ in range(plan.drains)]
+    return plan.drains * plan.few / sum(spent)
+
+
+async def reads(manager: Manager, plan: Plan) -> Row:
+    """The slowest of `stats` and of many kinds of `list_tasks`: its median."""
+    calls: dict[str, tuple[str, dict[str, Any]]] = {
+        "stats": ("stats", {}),
+        "the newest": ("list_tasks", {}),
+        "1,000 of them": ("list_tasks", {"limit": 1000}),
+        "a name": ("list_tasks", {"name": OTHERS[3]}),
+        "a crowded name": ("list_tasks", {"name": CROWDED}),
+        "an old name": ("list_tasks", {"name": OLD}),
+        "no such name": ("list_tasks", {"name": "nobody"}),
+        "a name and a status": ("list_tasks", {"name": CROWDED, "status": "completed"}),
+        "far down": ("list_tasks", {"cursor": await _cursor(manager, plan)}),
+        "far down a name": (
+            "list_tasks",
+            {"name": CROWDED, "cursor": await _cursor(manager, plan, name=CROWDED)},
+        ),
+    }
+    for status in ("queued", "started", "completed", "failed", "cancelled"):
+        calls[f"all {status}"] = ("list_tasks", {"status": status})
+    medians: dict[str, float] = {}
+    longest: list[float] = []
+    for kind, (method, params) in calls.items():
+        samples = [await _milliseconds(manager, method, params) for _ in range(plan.read_samples)]
+        medians[kind] = median(samples)
+        longest.append(max(samples))
+    slowest = max(medians, key=lambda kind: medians[kind])
+    progress("reads, ms: " + ", ".join(f"{kind} {ms:.1f}" for kind, ms in medians.items()))
+    return Row(
+        key="reads",
+        what="`stats`, `list_tasks` there, the slowest kind",
+        unit="ms",
+        figure=medians[slowest],
+        target=50.0,
+        spread=(min(medians.values()), max(longest)),
+        note=f"slowest: {slowest}; stats {medians['stats']:.1f} ms",
+    )
+
+
+async def _milliseconds(manager: Manager, method: str, params: dict[str, Any]) -> float:
+    start = time.perf_counter()
+    await manager.call(method, **params)
+    return (time.perf_counter() - start) * 1000
+
+
+async def _cursor(manager: Manager, plan: Plan, **params: Any) -> str:
+    """Where one arrives after many pages."""
+    cursor: str | None = None
+    for _ in range(plan.pages):
+        if cursor is not None:
+            params["cursor"] = cursor
+        page = _listed(await manager.call("list_tasks", limit=1000, **params))
+        if len(page.tasks) != 1000 or page.next_cursor is None:
+            raise Broken(f"a page of {len(page.tasks)} tasks where there are many more")
+        cursor = page.next_cursor
+    assert cursor is not None
+    return cursor
+
+
+async def memory(manager: Manager) -> Row:
+    """What the manager occupies after all this."""
+    return Row(
+        key="memory",
+        what="memory of the manager there",
+        unit="MB",
+        figure=manager.process.resident_bytes() / MEGABYTE,
+        target=150.0,
+        note=f"at most {manager.process.peak_bytes() / MEGABYTE:.0f} MB before",
+    )
+
+
+@asynccontextmanager
+async def crowded(url: str) -> AsyncIterator[Manager]:
+    """The manager on the prefilled storage; all is counted at the end as it was at the start."""
+    async with managed(url) as manager:
+        before = (await manager.stats()).names[CROWDED]
+        yield manager
+        after = (await manager.stats()).names[CROWDED]
+        if (after.queued, after.scheduled, after.started) != (
+            before.queued,
+            before.scheduled,
+            0,
+        ):
+            raise Broken(f"there were {before}, and there are {after}")

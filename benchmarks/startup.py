@@ -1,0 +1,49 @@
+"""How long one waits for the manager's first answer, and for the help."""
+
+import subprocess
+import sys
+import time
+from statistics import median
+
+from benchmarks.manager import managed
+from benchmarks.many import Urls
+from benchmarks.plan import Plan
+from benchmarks.processes import ROOT
+from benchmarks.row import Row
+from benchmarks.show import progress
+
+
+async def first_answer(urls: Urls, plan: Plan) -> Row:
+    """From starting `jsonrpc-qm serve` on a new storage to its answer to `stats`."""
+    seconds = []
+    for number in range(plan.starts):
+        url = urls(f"start-{number}")
+        start = time.perf_counter()
+        async with managed(url) as manager:
+            await manager.stats()
+            seconds.append(time.perf_counter() - start)
+    return _row("serve", "from `jsonrpc-qm serve` to the first answer", seconds, 0.7)
+
+
+async def help_shown(plan: Plan) -> Row:
+    """`jsonrpc-qm --help`, the whole process."""
+    seconds = []
+    for _ in range(plan.starts):
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "jsonrpc_qm", "--help"]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        seconds.append(time.perf_counter() - start)
+    return _row("help", "`jsonrpc-qm --help`", seconds, 0.3)
+
+
+def _row(key: str, what: str, seconds: list[float], target: float) -> Row:
+    progress(f"{key}: median {median(seconds):.3f} s, at best {min(seconds):.3f} s")
+    return Row(
+        key=key,
+        what=f"{what}, median",
+        unit="s",
+        figure=median(seconds),
+        target=target,
+        spread=(min(seconds), max(seconds)),
+        note=f"at best {min(seconds):.2f} s",
+    )

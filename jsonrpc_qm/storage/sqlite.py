@@ -1,6 +1,7 @@
 """The embedded default: one SQLite file, several processes may use it at the same time."""
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -51,6 +52,7 @@ class SqliteStorage(SqlStorage):
         self.path = Path(path)
         self.url = f"sqlite:///{path}"
         self._writing = threading.Lock()
+        self._pid = os.getpid()
         self._connections = _Connections(str(path), timeout=timeout)
         super().__init__(self._connections)
         with self.transaction():
@@ -60,6 +62,7 @@ class SqliteStorage(SqlStorage):
         return time.time_ns() // 1000
 
     def exclusive(self) -> threading.Lock:
+        self._leave_parents_alone()
         # SQLite has one writer; waiting for a lock wakes sooner than its own retries.
         return self._writing
 
@@ -74,6 +77,7 @@ class SqliteStorage(SqlStorage):
 
     @contextmanager
     def translated(self) -> Iterator[None]:
+        self._leave_parents_alone()
         try:
             yield
         except (peewee.IntegrityError, sqlite3.IntegrityError):
@@ -81,6 +85,13 @@ class SqliteStorage(SqlStorage):
         except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
             logger.warning("%s: %s", self.path, error)
             raise Unavailable.of(f"the database {self.path} can't be used ({error})") from error
+
+    def _leave_parents_alone(self) -> None:
+        """After a fork: the connections and the lock are the parent's."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._writing = threading.Lock()
+            self._connections.disown()
 
     def changes(self) -> int:
         with self.translated():
@@ -95,12 +106,19 @@ class _Connections(peewee.SqliteDatabase):
 
     def __init__(self, path: str, timeout: float) -> None:
         self._opened: list[sqlite3.Connection] = []
+        self._inherited: list[sqlite3.Connection] = []
         super().__init__(path, pragmas=PRAGMAS, timeout=timeout, check_same_thread=False)
 
     def _connect(self) -> Any:
         connection = super()._connect()  # type: ignore[misc]
         self._opened.append(connection)
         return connection
+
+    def disown(self) -> None:
+        """Never use or close the connections of a parent process: SQLite forbids it."""
+        self._inherited.extend(self._opened)
+        self._opened.clear()
+        self.dispose()
 
     def close_all(self) -> None:
         self.close()

@@ -4,8 +4,8 @@ import io
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import click
+import pytest
 
 from jsonrpc_qm.cli import values
 from tests.unit.cli_fakes import FakeManager, run

@@ -3,7 +3,6 @@
 Exits with 0 when all targets are reached, with 1 when one is missed.
 """
 
-import asyncio
 import json
 import resource
 import sys
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from benchmarks import drain, idle, latency, many, rates, show, startup
 from benchmarks.machine import machine
@@ -52,15 +50,15 @@ class Run:
         self._urls = urls
         self.rows: list[Row] = []
 
-    async def measure(self) -> None:
+    def measure(self) -> None:
         """Measure all that is wanted, in the order of the table."""
-        await self._rates()
-        await self._latencies()
+        self._rates()
+        self._latencies()
         if self._wanted & MANY:
-            await self._many()
-        await self._small()
+            self._many()
+        self._small()
 
-    async def _rates(self) -> None:
+    def _rates(self) -> None:
         kinds = {
             "queue": rates.single_calls,
             "queue-many": rates.bulk_calls,
@@ -69,37 +67,37 @@ class Run:
         }
         for key, measured in kinds.items():
             if key in self._wanted:
-                async with floored() as port, managed(self._urls(key)) as manager:
+                with floored() as port, managed(self._urls(key)) as manager:
                     floor = rates.floor_turn(port, self._plan)
-                    self.rows.append(await measured(manager, floor, self._plan))
+                    self.rows.append(measured(manager, floor, self._plan))
 
-    async def _latencies(self) -> None:
+    def _latencies(self) -> None:
         kinds = {"to-worker": latency.to_worker, "to-result": latency.to_result}
         for key, measured in kinds.items():
             if key in self._wanted:
-                async with managed(self._urls(key)) as manager:
-                    self.rows.append(await measured(manager, self._plan))
+                with managed(self._urls(key)) as manager:
+                    self.rows.append(measured(manager, self._plan))
 
-    async def _many(self) -> None:
+    def _many(self) -> None:
         url = self._urls("many")
         prefill(url, self._plan)
-        async with many.crowded(url) as manager:
+        with many.crowded(url) as manager:
             # Memory is measured after the rest, so the rest runs for it too.
             rows = [
-                await many.rates(manager, self._urls, self._plan),
-                await many.reads(manager, self._plan),
-                await many.memory(manager),
+                many.rates(manager, self._urls, self._plan),
+                many.reads(manager, self._plan),
+                many.memory(manager),
             ]
         self.rows.extend(row for row in rows if row.key in self._wanted)
 
-    async def _small(self) -> None:
+    def _small(self) -> None:
         if "idle" in self._wanted:
-            async with managed(self._urls("idle")) as manager:
-                self.rows.extend(await idle.long_polls(manager, self._plan))
+            with managed(self._urls("idle")) as manager:
+                self.rows.extend(idle.long_polls(manager, self._plan))
         if "serve" in self._wanted:
-            self.rows.append(await startup.first_answer(self._urls, self._plan))
+            self.rows.append(startup.first_answer(self._urls, self._plan))
         if "help" in self._wanted:
-            self.rows.append(await startup.help_shown(self._plan))
+            self.rows.append(startup.help_shown(self._plan))
 
 
 @click.command()
@@ -138,7 +136,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="jsonrpc-qm-bench-") as folder:
         facts = machine(Path(folder))
         run = Run(wanted, plan, lambda name: storage.format(folder=folder, name=name))
-        asyncio.run(run.measure())
+        run.measure()
     at = datetime.now(UTC).isoformat(timespec="seconds")
     measured = show.document(run.rows, version=VERSION, at=at, quick=quick, machine=facts)
     if output is not None:
@@ -148,7 +146,7 @@ def main(
     elif markdown:
         show.printed(show.markdown(run.rows, facts))
     else:
-        Console().print(show.table(run.rows))
+        show.shown(run.rows)
     sys.exit(0 if all(row.reached for row in run.rows) else 1)
 
 

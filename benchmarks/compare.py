@@ -1,13 +1,13 @@
 """Base and figure in turns: what else the machine does meets both alike."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from statistics import median
 
 import msgspec
 
 from benchmarks.show import progress
 
-Turn = Callable[[], Awaitable[float]]
+Turn = Callable[[], float]
 """Measures once; answers a rate."""
 
 
@@ -21,17 +21,17 @@ class Comparison(msgspec.Struct, frozen=True):
     """The smallest and the largest ratio."""
 
 
-async def compared(key: str, base: Turn, figure: Turn, rounds: int) -> Comparison:
+def compared(key: str, base: Turn, figure: Turn, rounds: int) -> Comparison:
     """Measure base, figure, base, figure, ..., base.
 
     Each figure is divided by the mean of the bases right before and right after it.
     """
-    bases = [await base()]
+    bases = [base()]
     figures: list[float] = []
     ratios: list[float] = []
     for number in range(rounds):
-        figures.append(await figure())
-        bases.append(await base())
+        figures.append(figure())
+        bases.append(base())
         ratios.append(2 * figures[-1] / (bases[-2] + bases[-1]))
         progress(
             f"{key}: {number + 1} of {rounds}: {figures[-1]:,.0f}/s, base {bases[-1]:,.0f}/s,"

@@ -1,6 +1,5 @@
 """How many no-op tasks a second go through `jsonrpc-qm work`, beside the floor."""
 
-import asyncio
 import time
 
 from benchmarks.compare import Turn, compared
@@ -25,44 +24,44 @@ def work_command(manager: Manager, processes: int) -> list[str]:
     return ["jsonrpc_qm", *app, "--processes", str(processes)]
 
 
-async def worked_off(manager: Manager, floor: Turn, plan: Plan) -> Row:
+def worked_off(manager: Manager, floor: Turn, plan: Plan) -> Row:
     """Tasks that are there when the name is resumed, until the last is completed."""
     with process(*work_command(manager, PROCESSES)) as workers:
         done = 0
 
-        async def turn() -> float:
+        def turn() -> float:
             nonlocal done
-            await manager.call("pause", name=NAME)
-            await manager.queue(NAME, plan.drain_tasks)
+            manager.call("pause", name=NAME)
+            manager.queue(NAME, plan.drain_tasks)
             done += plan.drain_tasks
             start = time.perf_counter()
-            await manager.call("resume", name=NAME)
-            await completed(manager, workers, done)
+            manager.call("resume", name=NAME)
+            completed(manager, workers, done)
             return plan.drain_tasks / (time.perf_counter() - start)
 
-        await started(manager, workers, PROCESSES)
-        measured = await compared("work", floor, turn, plan.rounds)
-        await manager.expect(NAME, queued=0, started=0, completed=done)
+        started(manager, workers, PROCESSES)
+        measured = compared("work", floor, turn, plan.rounds)
+        manager.expect(NAME, queued=0, started=0, completed=done)
     what = f"no-op tasks through `jsonrpc-qm work --processes {PROCESSES}`"
     return rate_row("work", what, measured, 1.5)
 
 
-async def started(manager: Manager, workers: Process, number: int) -> None:
+def started(manager: Manager, workers: Process, number: int) -> None:
     """Wait until so many workers have called."""
     deadline = time.monotonic() + LIMIT_SECONDS
-    while (await manager.stats()).workers < number:
-        await _look_again(workers, deadline)
+    while (manager.stats()).workers < number:
+        _look_again(workers, deadline)
 
 
-async def completed(manager: Manager, workers: Process, tasks: int) -> None:
+def completed(manager: Manager, workers: Process, tasks: int) -> None:
     """Wait until so many no-op tasks are completed."""
     deadline = time.monotonic() + LIMIT_SECONDS
-    while (await manager.stats()).names[NAME].completed < tasks:
-        await _look_again(workers, deadline)
+    while (manager.stats()).names[NAME].completed < tasks:
+        _look_again(workers, deadline)
 
 
-async def _look_again(workers: Process, deadline: float) -> None:
+def _look_again(workers: Process, deadline: float) -> None:
     workers.check()
     if time.monotonic() > deadline:
         raise Broken(f"the workers were not done after {LIMIT_SECONDS:g} s")
-    await asyncio.sleep(LOOK_SECONDS)
+    time.sleep(LOOK_SECONDS)

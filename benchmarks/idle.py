@@ -1,10 +1,12 @@
 """What many claims cost that wait and get nothing."""
 
-import asyncio
+import select
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from benchmarks.calls import Reader, Taken, claim_request
-from benchmarks.connection import Caller
+from benchmarks.connection import Connection
 from benchmarks.manager import Manager
 from benchmarks.plan import Plan
 from benchmarks.processes import Broken
@@ -21,20 +23,20 @@ SETTLE_SECONDS = 2.0
 _claimed = Reader(list[Taken])
 
 
-async def long_polls(manager: Manager, plan: Plan) -> list[Row]:
+def long_polls(manager: Manager, plan: Plan) -> list[Row]:
     """Memory and CPU of the manager while claims wait, then one task for one of them."""
-    await manager.stats()
+    manager.stats()
     before = manager.process.resident_bytes()
-    callers = [await Caller.connected(manager.port) for _ in range(plan.polls)]
-    answers = [caller.start(claim_request("idle", wait=WAIT_SECONDS)) for caller in callers]
-    await asyncio.sleep(SETTLE_SECONDS)
-    more = manager.process.resident_bytes() - before
-    cpu, start = manager.process.cpu_seconds(), time.monotonic()
-    await asyncio.sleep(plan.idle_seconds)
-    share = (manager.process.cpu_seconds() - cpu) / (time.monotonic() - start)
-    await _one_is_served(manager, answers)
-    for caller in callers:
-        caller.close()
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(Connection(manager.port)) for _ in range(plan.polls)]
+        for connection in waiting:
+            connection.send(claim_request("idle", wait=WAIT_SECONDS))
+        time.sleep(SETTLE_SECONDS)
+        more = manager.process.resident_bytes() - before
+        cpu, start = manager.process.cpu_seconds(), time.monotonic()
+        time.sleep(plan.idle_seconds)
+        share = (manager.process.cpu_seconds() - cpu) / (time.monotonic() - start)
+        _one_is_served(manager, waiting)
     progress(f"{plan.polls:,} long polls: {more / MEGABYTE:.1f} MB more, {share:.2%} of a core")
     what = f"{plan.polls:,} idle long polls"
     return [
@@ -57,10 +59,14 @@ async def long_polls(manager: Manager, plan: Plan) -> list[Row]:
     ]
 
 
-async def _one_is_served(manager: Manager, answers: "list[asyncio.Future[bytes]]") -> None:
+def _one_is_served(manager: Manager, waiting: Sequence[Connection]) -> None:
     """All wait; a task goes to exactly one of them."""
-    await manager.call("queue", name="idle")
-    await asyncio.sleep(SETTLE_SECONDS)
-    served = [answer.result() for answer in answers if answer.done()]
-    if len(served) != 1 or len(_claimed(served[0])) != 1:
+    manager.call("queue", name="idle")
+    time.sleep(SETTLE_SECONDS)
+    with select.epoll(len(waiting)) as polled:
+        for connection in waiting:
+            polled.register(connection, select.EPOLLIN)
+        answered = {number for number, _ in polled.poll(0)}
+    served = [connection for connection in waiting if connection.fileno() in answered]
+    if len(served) != 1 or len(_claimed(served[0].answer())) != 1:
         raise Broken(f"one task was queued, and {len(served)} claims were answered")

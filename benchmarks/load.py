@@ -1,78 +1,57 @@
 """The load: closed loops, each connection sends its next request when it has its answer."""
 
-import asyncio
 import itertools
+import select
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 from benchmarks.calls import BULK, Reader, Reported, Taken, claim_request, report_request
-from benchmarks.connection import Connection, connect
+from benchmarks.connection import ANSWER_SECONDS, Connection
 from benchmarks.processes import Broken
 
-LIMIT_SECONDS = 300.0
-"""A turn that takes longer is broken."""
+See = Callable[[bytes], None]
+"""Looks at the body of an answer, and raises Broken when it is not to be measured."""
 
 
-class _Loops:
-    """Requests over many connections until all are sent and answered."""
+def loop_seconds(port: int, loops: Sequence[tuple[Iterator[bytes], See]]) -> float:
+    """Run loops side by side, each on a connection of its own, until the last has ended.
 
-    def __init__(self, requests: Iterator[bytes], check: Callable[[bytes], None]) -> None:
-        self._requests = requests
-        self._check = check
-        self._open = 0
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def run(self, port: int, connections: int) -> float:
-        """Seconds from the first request to the last answer."""
-        opened = [await self._connected(port) for _ in range(connections)]
-        self._open = connections
+    Each iterator is asked for its next request when the answer before was seen. Answers the seconds
+    from the first request to the last answer.
+    """
+    with ExitStack() as stack:
+        opened = [stack.enter_context(Connection(port, limit=None)) for _ in loops]
+        polled = stack.enter_context(select.epoll(len(opened)))
+        running: dict[int, tuple[Connection, Iterator[bytes], See]] = {}
         start = time.perf_counter()
-        try:
-            for connection in opened:
-                self._next(connection)
-            await asyncio.wait_for(self._ended, LIMIT_SECONDS)
-            return time.perf_counter() - start
-        finally:
-            for connection in opened:
-                connection.close()
-
-    async def _connected(self, port: int) -> Connection:
-        def taken(body: bytes) -> None:
-            try:
-                self._check(body)
-            except Broken as error:
-                self._fail(error)
-            else:
-                self._next(connection)
-
-        connection = await connect(port, taken, self._fail)
-        return connection
-
-    def _next(self, connection: Connection) -> None:
-        request = next(self._requests, None)
-        if request is not None:
-            connection.send(request)
-            return
-        self._open -= 1
-        if not self._open and not self._ended.done():
-            self._ended.set_result(None)
-
-    def _fail(self, error: Exception) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error)
+        for connection, (requests, see) in zip(opened, loops, strict=True):
+            if (request := next(requests, None)) is not None:
+                polled.register(connection, select.EPOLLIN)
+                running[connection.fileno()] = (connection, requests, see)
+                connection.send(request)
+        while running:
+            events = polled.poll(ANSWER_SECONDS)
+            if not events:
+                raise Broken(f"no answer for {ANSWER_SECONDS:g} s")
+            for number, _ in events:
+                connection, requests, see = running[number]
+                if (body := connection.read()) is None:
+                    continue
+                see(body)
+                if (request := next(requests, None)) is not None:
+                    connection.send(request)
+                else:
+                    del running[number]
+        return time.perf_counter() - start
 
 
-async def calls_per_second(
-    port: int,
-    requests: Sequence[bytes],
-    *,
-    calls: int,
-    connections: int,
-    check: Callable[[bytes], None],
+def calls_per_second(
+    port: int, requests: Sequence[bytes], *, calls: int, connections: int, check: See
 ) -> float:
     """Send `calls` requests, those given in turn, over as many connections at a time."""
     turns = itertools.islice(itertools.cycle(requests), calls)
-    return calls / await _Loops(turns, check).run(port, connections)
+    return calls / loop_seconds(port, [(turns, check)] * connections)
 
 
 _taken = Reader(list[Taken])
@@ -113,7 +92,7 @@ class _Worker:
             raise Broken(f"{len(self._tasks)} tasks came instead of {self._wanted}")
 
 
-async def drained_per_second(port: int, name: str, *, tasks: int, connections: int) -> float:
+def drained_per_second(port: int, name: str, *, tasks: int, connections: int) -> float:
     """Claim and complete `tasks` tasks of a name by BULK; so many have to be due."""
     left = tasks
 
@@ -124,9 +103,7 @@ async def drained_per_second(port: int, name: str, *, tasks: int, connections: i
         return share
 
     workers = [_Worker(name, share) for _ in range(connections)]
-    start = time.perf_counter()
-    await asyncio.gather(*(_Loops(w.requests(), w.see).run(port, 1) for w in workers))
-    spent = time.perf_counter() - start
+    spent = loop_seconds(port, [(worker.requests(), worker.see) for worker in workers])
     completed = sum(worker.completed for worker in workers)
     if completed != tasks:
         raise Broken(f"{completed} tasks were completed instead of {tasks}")

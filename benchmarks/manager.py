@@ -1,7 +1,7 @@
 """A manager under measurement, started as users start it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from benchmarks.calls import (
@@ -13,7 +13,7 @@ from benchmarks.calls import (
     queue_many_request,
     request,
 )
-from benchmarks.connection import Caller
+from benchmarks.connection import Connection, connected
 from benchmarks.load import calls_per_second
 from benchmarks.processes import HOST, Broken, Process, free_port, process
 
@@ -29,25 +29,25 @@ _anything = Reader(object)
 class Manager:
     """A running manager, and a connection to look after it."""
 
-    def __init__(self, process: Process, port: int, caller: Caller) -> None:
+    def __init__(self, process: Process, port: int, connection: Connection) -> None:
         self.process = process
         self.port = port
         self.url = f"http://{HOST}:{port}"
-        self._caller = caller
+        self._connection = connection
 
-    async def call(self, method: str, **params: Any) -> bytes:
+    def call(self, method: str, **params: Any) -> bytes:
         """Call a method; the body of its answer, which is no error."""
-        body = await self._caller.call(request(method, **params))
+        body = self._connection.call(request(method, **params))
         _anything(body)
         return body
 
-    async def stats(self) -> Stats:
+    def stats(self) -> Stats:
         """How many tasks there are."""
-        return _stats(await self._caller.call(request("stats")))
+        return _stats(self._connection.call(request("stats")))
 
-    async def queue(self, name: str, tasks: int) -> float:
+    def queue(self, name: str, tasks: int) -> float:
         """Queue by BULK; tasks a second."""
-        calls = await calls_per_second(
+        calls = calls_per_second(
             self.port,
             [queue_many_request(name)],
             calls=tasks // BULK,
@@ -56,32 +56,26 @@ class Manager:
         )
         return calls * BULK
 
-    async def expect(self, name: str, **counts: int) -> None:
+    def expect(self, name: str, **counts: int) -> None:
         """Raise Broken unless `stats` counts the name's tasks so."""
-        found = (await self.stats()).names.get(name, Counts(0, 0, 0, 0))
+        found = (self.stats()).names.get(name, Counts(0, 0, 0, 0))
         for status, tasks in counts.items():
             if getattr(found, status) != tasks:
                 raise Broken(f"{name}: {tasks} {status} expected, stats says {found}")
 
 
-@asynccontextmanager
-async def managed(storage_url: str) -> AsyncIterator[Manager]:
+@contextmanager
+def managed(storage_url: str) -> Iterator[Manager]:
     """A manager on a storage for as long as the block runs."""
     port = free_port()
     serve = ["jsonrpc_qm", "serve", "--storage", storage_url, "--port", str(port)]
-    with process(*serve) as started:
-        caller = await Caller.connected(port, started.check)
-        try:
-            yield Manager(started, port, caller)
-        finally:
-            caller.close()
+    with process(*serve) as started, connected(port, started.check) as connection:
+        yield Manager(started, port, connection)
 
 
-@asynccontextmanager
-async def floored() -> AsyncIterator[int]:
+@contextmanager
+def floored() -> Iterator[int]:
     """The floor's server for as long as the block runs; its port."""
     port = free_port()
-    with process("benchmarks.floor", str(port)) as started:
-        caller = await Caller.connected(port, started.check)
-        caller.close()
+    with process("benchmarks.floor", str(port)) as started, connected(port, started.check):
         yield port

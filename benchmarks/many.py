@@ -1,8 +1,8 @@
 """A manager with many tasks: its rates beside one with few, its reads, its memory."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -25,26 +25,26 @@ Urls = Callable[[str], str]
 _listed = Reader(Listed)
 
 
-async def rates(manager: Manager, urls: Urls, plan: Plan) -> Row:
+def rates(manager: Manager, urls: Urls, plan: Plan) -> Row:
     """Claim and complete with many tasks, beside a manager with few."""
     turns = 0
 
-    async def few() -> float:
+    def few() -> float:
         nonlocal turns
         turns += 1
         # A new one each time, else the finished tasks would become many.
-        async with managed(urls(f"few-{turns}")) as small:
-            await _refilled(small, plan.few)
-            return await _drains(small, plan)
+        with managed(urls(f"few-{turns}")) as small:
+            _refilled(small, plan.few)
+            return _drains(small, plan)
 
-    async def many() -> float:
-        return await _drains(manager, plan)
+    def many() -> float:
+        return _drains(manager, plan)
 
-    async def warm() -> None:
-        await _refilled(manager, plan.few)
+    def warm() -> None:
+        _refilled(manager, plan.few)
 
-    await warm()
-    measured = await compared("many", few, many, plan.rounds)
+    warm()
+    measured = compared("many", few, many, plan.rounds)
     what = f"claim and report with {_tasks_there(plan)}"
     return Row(
         key="many",
@@ -63,21 +63,19 @@ def _tasks_there(plan: Plan) -> str:
     return f"{plan.queued:,} queued, {plan.scheduled:,} scheduled, {plan.finished:,} finished"
 
 
-async def _refilled(manager: Manager, tasks: int) -> float:
+def _refilled(manager: Manager, tasks: int) -> float:
     """Queue tasks and work off as many; seconds of the working off."""
-    await manager.queue(CROWDED, tasks)
-    rate = await drained_per_second(
-        manager.port, CROWDED, tasks=tasks, connections=BULK_CONNECTIONS
-    )
+    manager.queue(CROWDED, tasks)
+    rate = drained_per_second(manager.port, CROWDED, tasks=tasks, connections=BULK_CONNECTIONS)
     return tasks / rate
 
 
-async def _drains(manager: Manager, plan: Plan) -> float:
-    spent = [await _refilled(manager, plan.few) for _ in range(plan.drains)]
+def _drains(manager: Manager, plan: Plan) -> float:
+    spent = [_refilled(manager, plan.few) for _ in range(plan.drains)]
     return plan.drains * plan.few / sum(spent)
 
 
-async def reads(manager: Manager, plan: Plan) -> Row:
+def reads(manager: Manager, plan: Plan) -> Row:
     """The slowest of `stats` and of many kinds of `list_tasks`: its median."""
     calls: dict[str, tuple[str, dict[str, Any]]] = {
         "stats": ("stats", {}),
@@ -88,10 +86,10 @@ async def reads(manager: Manager, plan: Plan) -> Row:
         "an old name": ("list_tasks", {"name": OLD}),
         "no such name": ("list_tasks", {"name": "nobody"}),
         "a name and a status": ("list_tasks", {"name": CROWDED, "status": "completed"}),
-        "far down": ("list_tasks", {"cursor": await _cursor(manager, plan)}),
+        "far down": ("list_tasks", {"cursor": _cursor(manager, plan)}),
         "far down a name": (
             "list_tasks",
-            {"name": CROWDED, "cursor": await _cursor(manager, plan, name=CROWDED)},
+            {"name": CROWDED, "cursor": _cursor(manager, plan, name=CROWDED)},
         ),
     }
     for status in ("queued", "started", "completed", "failed", "cancelled"):
@@ -99,7 +97,7 @@ async def reads(manager: Manager, plan: Plan) -> Row:
     medians: dict[str, float] = {}
     longest: list[float] = []
     for kind, (method, params) in calls.items():
-        samples = [await _milliseconds(manager, method, params) for _ in range(plan.read_samples)]
+        samples = [_milliseconds(manager, method, params) for _ in range(plan.read_samples)]
         medians[kind] = median(samples)
         longest.append(max(samples))
     slowest = max(medians, key=lambda kind: medians[kind])
@@ -115,19 +113,19 @@ async def reads(manager: Manager, plan: Plan) -> Row:
     )
 
 
-async def _milliseconds(manager: Manager, method: str, params: dict[str, Any]) -> float:
+def _milliseconds(manager: Manager, method: str, params: dict[str, Any]) -> float:
     start = time.perf_counter()
-    await manager.call(method, **params)
+    manager.call(method, **params)
     return (time.perf_counter() - start) * 1000
 
 
-async def _cursor(manager: Manager, plan: Plan, **params: Any) -> str:
+def _cursor(manager: Manager, plan: Plan, **params: Any) -> str:
     """Where one arrives after many pages."""
     cursor: str | None = None
     for _ in range(plan.pages):
         if cursor is not None:
             params["cursor"] = cursor
-        page = _listed(await manager.call("list_tasks", limit=1000, **params))
+        page = _listed(manager.call("list_tasks", limit=1000, **params))
         if len(page.tasks) != 1000 or page.next_cursor is None:
             raise Broken(f"a page of {len(page.tasks)} tasks where there are many more")
         cursor = page.next_cursor
@@ -135,7 +133,7 @@ async def _cursor(manager: Manager, plan: Plan, **params: Any) -> str:
     return cursor
 
 
-async def memory(manager: Manager) -> Row:
+def memory(manager: Manager) -> Row:
     """What the manager occupies after all this."""
     return Row(
         key="memory",
@@ -147,13 +145,13 @@ async def memory(manager: Manager) -> Row:
     )
 
 
-@asynccontextmanager
-async def crowded(url: str) -> AsyncIterator[Manager]:
+@contextmanager
+def crowded(url: str) -> Iterator[Manager]:
     """The manager on the prefilled storage; all is counted at the end as it was at the start."""
-    async with managed(url) as manager:
-        before = (await manager.stats()).names[CROWDED]
+    with managed(url) as manager:
+        before = (manager.stats()).names[CROWDED]
         yield manager
-        after = (await manager.stats()).names[CROWDED]
+        after = (manager.stats()).names[CROWDED]
         if (after.queued, after.scheduled, after.started) != (
             before.queued,
             before.scheduled,

@@ -22,8 +22,8 @@ def floor_turn(port: int, plan: Plan) -> Turn:
         if TASK not in body:
             raise Broken(f"not the constant: {body[:500]!r}")
 
-    async def turn() -> float:
-        return await calls_per_second(
+    def turn() -> float:
+        return calls_per_second(
             port,
             queue_requests("queue"),
             calls=plan.floor_requests,
@@ -49,11 +49,11 @@ def rate_row(key: str, what: str, measured: Comparison, target: float) -> Row:
     )
 
 
-async def single_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
+def single_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
     """`queue`, one task a call."""
 
-    async def turn() -> float:
-        return await calls_per_second(
+    def turn() -> float:
+        return calls_per_second(
             manager.port,
             queue_requests("queue"),
             calls=plan.queue_calls,
@@ -61,33 +61,33 @@ async def single_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
             check=check_success,
         )
 
-    measured = await compared("queue", floor, turn, plan.rounds)
-    await manager.expect("queue", queued=plan.rounds * plan.queue_calls)
+    measured = compared("queue", floor, turn, plan.rounds)
+    manager.expect("queue", queued=plan.rounds * plan.queue_calls)
     what = f"single `queue` calls, {CONNECTIONS} connections"
     return rate_row("queue", what, measured, 0.5)
 
 
-async def bulk_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
+def bulk_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
     """`queue_many` by BULK."""
 
-    async def turn() -> float:
-        return await manager.queue("queue-many", plan.bulk_tasks)
+    def turn() -> float:
+        return manager.queue("queue-many", plan.bulk_tasks)
 
-    measured = await compared("queue-many", floor, turn, plan.rounds)
-    await manager.expect("queue-many", queued=plan.rounds * plan.bulk_tasks)
+    measured = compared("queue-many", floor, turn, plan.rounds)
+    manager.expect("queue-many", queued=plan.rounds * plan.bulk_tasks)
     return rate_row("queue-many", f"`queue_many` by {BULK}", measured, 5.0)
 
 
-async def reports(manager: Manager, floor: Turn, plan: Plan) -> Row:
+def reports(manager: Manager, floor: Turn, plan: Plan) -> Row:
     """Claim and complete through `report` by BULK."""
 
-    async def turn() -> float:
-        await manager.queue("report", plan.bulk_tasks)
-        return await drained_per_second(
+    def turn() -> float:
+        manager.queue("report", plan.bulk_tasks)
+        return drained_per_second(
             manager.port, "report", tasks=plan.bulk_tasks, connections=BULK_CONNECTIONS
         )
 
-    measured = await compared("report", floor, turn, plan.rounds)
-    await manager.expect("report", queued=0, started=0, completed=plan.rounds * plan.bulk_tasks)
+    measured = compared("report", floor, turn, plan.rounds)
+    manager.expect("report", queued=0, started=0, completed=plan.rounds * plan.bulk_tasks)
     what = f"claim and complete through `report` by {BULK}"
     return rate_row("report", what, measured, 4.0)

@@ -12,6 +12,9 @@ from benchmarks.row import Row
 
 HEADINGS = ("what", "base", "jsonrpc-qm", "ratio", "target", "reached", "spread")
 
+WIDE = 200
+"""Columns of the table when there is no terminal to fit in."""
+
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -44,12 +47,12 @@ def number(figure: float) -> str:
 
 def table(rows: Sequence[Row]) -> Table:
     """For a terminal."""
-    shown = Table(*HEADINGS, title="jsonrpc-qm, fsync before every answer")
+    made = Table(*HEADINGS, title="jsonrpc-qm, fsync before every answer")
     for column in (1, 2, 3, 4):
-        shown.columns[column].justify = "right"
+        made.columns[column].justify = "right"
     for row in rows:
-        shown.add_row(*cells(row), style="" if row.reached else "red")
-    return shown
+        made.add_row(*cells(row), style="" if row.reached else "red")
+    return made
 
 
 def markdown(rows: Sequence[Row], machine: dict[str, Any]) -> str:
@@ -62,6 +65,14 @@ def markdown(rows: Sequence[Row], machine: dict[str, Any]) -> str:
 def document(rows: Sequence[Row], **about: Any) -> dict[str, Any]:
     """For programs."""
     return {**about, "rows": [{**msgspec.to_builtins(r), "reached": r.reached} for r in rows]}
+
+
+def shown(rows: Sequence[Row]) -> None:
+    """Print the table; into a file or a pipe as wide as it wants to be."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(table(rows))
 
 
 def printed(text: str) -> None:

@@ -13,19 +13,19 @@ from benchmarks.row import Row
 from benchmarks.show import progress
 
 
-async def first_answer(urls: Urls, plan: Plan) -> Row:
+def first_answer(urls: Urls, plan: Plan) -> Row:
     """From starting `jsonrpc-qm serve` on a new storage to its answer to `stats`."""
     seconds = []
     for number in range(plan.starts):
         url = urls(f"start-{number}")
         start = time.perf_counter()
-        async with managed(url) as manager:
-            await manager.stats()
+        with managed(url) as manager:
+            manager.stats()
             seconds.append(time.perf_counter() - start)
     return _row("serve", "from `jsonrpc-qm serve` to the first answer", seconds, 0.7)
 
 
-async def help_shown(plan: Plan) -> Row:
+def help_shown(plan: Plan) -> Row:
     """`jsonrpc-qm --help`, the whole process."""
     seconds = []
     for _ in range(plan.starts):

@@ -1,7 +1,7 @@
 """The main object of the Python face: queue, look, register workers, run."""
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,7 +10,7 @@ from jsonrpc_qm.client.calls import Call
 from jsonrpc_qm.client.verbs import Verbs
 from jsonrpc_qm.errors import MethodNotFound
 from jsonrpc_qm.rpc.checking import Checker
-from jsonrpc_qm.rpc.manager import LocalManager
+from jsonrpc_qm.rpc.manager import LocalManager, finished
 from jsonrpc_qm.rpc.methods import METHODS
 from jsonrpc_qm.rpc.methods import Call as LocalCall
 from jsonrpc_qm.storage.base import Storage
@@ -148,7 +148,7 @@ class QueueManager(Verbs):
         if method is None:
             raise MethodNotFound(call.method)
         params = Checker.of(method.params).read(bytes(_params_of(call.body).params))
-        result = _finished(method.handler(self._local(), LocalCall(lambda: True), params))
+        result = finished(method.handler(self._local(), LocalCall(lambda: True), params))
         answer = call.decoder.decode(msgspec.json.encode({"result": result}))
         assert not isinstance(answer.result, msgspec.UnsetType)
         return answer.result
@@ -174,13 +174,3 @@ def _opened(given: Storage | str | os.PathLike[str] | None) -> Storage:
     if isinstance(given, str):
         return open_storage(given)
     return given
-
-
-def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The value of a coroutine that never suspends: nothing of a LocalManager does."""
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        value: T = finished.value
-        return value
-    raise RuntimeError("a method of a LocalManager suspended")

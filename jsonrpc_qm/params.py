@@ -1,8 +1,9 @@
 """What each method takes: one struct a method, its fields in positional order.
 
 The same definitions check calls over RPC, check calls from Python, and describe the methods in the
-OpenRPC document. Ranges come from docs/protocol.md. A list over its limit is TooLarge rather than
-invalid, so those limits are in LIST_LIMITS and only described here.
+OpenRPC document; there the text under a field, or else its type's, is its description. Ranges come
+from docs/protocol.md. A list over its limit is TooLarge rather than invalid, so those limits are in
+LIST_LIMITS and only described here.
 """
 
 from datetime import datetime
@@ -66,18 +67,31 @@ class QueueParams(Params):
 
     name: Name
     parameters: Any = None
+    """What the worker gets: any JSON value."""
     priority: Priority | None = None
+    """Higher is claimed first; default 0."""
     delay: Delay | None = None
+    """Seconds from now before which it can't be claimed; instead of run_at."""
     run_at: Moment | None = None
+    """RFC 3339 time before which it can't be claimed; instead of delay."""
     max_attempts: MaxAttempts | None = None
+    """How many attempts may fail before it stays failed; default 5."""
     max_lost: MaxLost | None = None
+    """How many of its leases may expire before it stays failed; default 3."""
     lease: Lease | None = None
+    """Seconds a claim lasts without a heartbeat; default 60."""
     timeout: Duration | None = None
+    """Seconds one attempt may run, heartbeats or not; default none."""
     expires_in: Duration | None = None
+    """Seconds after which it fails unless it was started; default none."""
     backoff: Backoff | None = None
+    """How long it waits after a failed attempt."""
     unique_key: UniqueKey | None = None
+    """While an unfinished task of this name has this key, that one is returned."""
     id: Id | None = None
+    """Task id of the caller's choice, which makes the call safe to send again; default a UUIDv7."""
     metadata: Metadata | None = None
+    """Strings that come back with the task and are never interpreted."""
 
 
 class QueueManyParams(Params):
@@ -91,15 +105,20 @@ class GetTaskParams(Params):
 
     id: Id
     wait: Wait | None = None
+    """Seconds to hold the answer until the task is finished; default 0."""
 
 
 class ListTasksParams(Params):
     """`list_tasks`."""
 
     name: Name | None = None
+    """Only tasks of this name."""
     status: AnyStatus | None = None
+    """Only tasks in this state."""
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """Tasks on a page; default 50."""
     cursor: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    """The next_cursor of the page before."""
 
 
 class IdParams(Params):
@@ -113,9 +132,13 @@ class ClaimParams(Params):
 
     names: Names
     worker: WorkerName | None = None
+    """The caller's name, for `workers` and `drain`."""
     max_tasks: MaxTasks | None = None
+    """Tasks to take at most; default 1."""
     wait: Wait | None = None
+    """Seconds to wait for the first task; default 20."""
     lease: Lease | None = None
+    """Seconds the claims last without a heartbeat; default each task's own."""
 
 
 class LeaseParams(Params):
@@ -124,7 +147,9 @@ class LeaseParams(Params):
     id: Id
     token: Token
     progress: Any = msgspec.UNSET
+    """Any JSON value for the task to show; left out, it keeps the last one."""
     lease: Lease | None = None
+    """Seconds from now that the claim lasts; default as long as it was claimed for."""
 
 
 class HeartbeatParams(Params):
@@ -132,15 +157,20 @@ class HeartbeatParams(Params):
 
     leases: Annotated[list[LeaseParams], _listed("leases", "The leases to extend.")]
     worker: WorkerName | None = None
+    """The caller's name; with it the answer says whether it is asked to drain."""
 
 
 class ErrorInfo(Params):
     """Why an attempt failed."""
 
     type: Annotated[str, Meta(min_length=1, max_length=200)]
+    """The kind of failure, such as an exception's name."""
     message: str
+    """What happened, for people."""
     traceback: str | None = None
+    """Where it happened, for people."""
     data: Any = msgspec.UNSET
+    """Any JSON value, for programs."""
 
 
 FollowUps = Annotated[list[QueueParams], _listed("queue", "Tasks to store with the result.")]
@@ -152,7 +182,9 @@ class CompleteParams(Params):
     id: Id
     token: Token
     result: Any = None
+    """What came out: any JSON value."""
     queue: FollowUps | None = None
+    """Tasks to store in the same transaction as the result: both or neither."""
 
 
 class FailParams(Params):
@@ -162,7 +194,9 @@ class FailParams(Params):
     token: Token
     error: ErrorInfo
     retry: bool | None = None
+    """False when another attempt makes no sense; default true."""
     delay: Delay | None = None
+    """Seconds until the next attempt; default by the task's backoff."""
 
 
 class ReleaseParams(Params):
@@ -171,6 +205,7 @@ class ReleaseParams(Params):
     id: Id
     token: Token
     delay: Delay | None = None
+    """Seconds from now before which it can't be claimed; default none."""
 
 
 class CompletedOutcome(Params, tag_field="status", tag="completed"):
@@ -179,7 +214,9 @@ class CompletedOutcome(Params, tag_field="status", tag="completed"):
     id: Id
     token: Token
     result: Any = None
+    """What came out: any JSON value."""
     queue: FollowUps | None = None
+    """Tasks to store in the same transaction as the result: both or neither."""
 
 
 class FailedOutcome(Params, tag_field="status", tag="failed"):
@@ -189,7 +226,9 @@ class FailedOutcome(Params, tag_field="status", tag="failed"):
     token: Token
     error: ErrorInfo
     retry: bool | None = None
+    """False when another attempt makes no sense; default true."""
     delay: Delay | None = None
+    """Seconds until the next attempt; default by the task's backoff."""
 
 
 class ReleasedOutcome(Params, tag_field="status", tag="queued"):
@@ -198,6 +237,7 @@ class ReleasedOutcome(Params, tag_field="status", tag="queued"):
     id: Id
     token: Token
     delay: Delay | None = None
+    """Seconds from now before which it can't be claimed; default none."""
 
 
 Outcome = CompletedOutcome | FailedOutcome | ReleasedOutcome
@@ -208,9 +248,13 @@ class ReportParams(Params):
 
     outcomes: Annotated[list[Outcome], _listed("outcomes", "How the tasks ended.")]
     names: Names | None = None
+    """Task names to take from; left out, nothing is claimed."""
     worker: WorkerName | None = None
+    """The caller's name, for `workers` and `drain`."""
     max_tasks: MaxTasks | None = None
+    """Tasks to take at most; default 1."""
     lease: Lease | None = None
+    """Seconds the claims last without a heartbeat; default each task's own."""
 
 
 class DrainParams(Params):
@@ -229,5 +273,8 @@ class PurgeParams(Params):
     """`purge`."""
 
     name: Name | None = None
+    """Only tasks of this name."""
     status: FinishedStatus | None = None
+    """Only tasks that ended like this."""
     older_than: Delay | None = None
+    """Only tasks that ended more than this many seconds ago."""

@@ -1,9 +1,9 @@
 """Exit codes, and how an error becomes one line and a code."""
 
 import json
-import re
 from typing import Any
 
+from jsonrpc_qm.cli.printable import printable
 from jsonrpc_qm.errors import (
     Conflict,
     Forbidden,
@@ -53,15 +53,6 @@ _BY_ERROR: dict[type[QueueError], int] = {
     Unavailable: UNAVAILABLE,
 }
 
-# Control characters, and the marks that turn the direction of text around: what a task carries
-# must not steer the terminal of who looks at it.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def printable(text: str) -> str:
-    """The text on one line, with what could steer a terminal written as `\\u001b`."""
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
 
 def exit_code(error: QueueError) -> int:
     """The exit code of an error."""
@@ -69,12 +60,12 @@ def exit_code(error: QueueError) -> int:
 
 
 class Failure(Exception):
-    """The end of a command: one line on stderr, or one JSON document with `--json`."""
+    """The end of a command: a line on stderr, which is a JSON document with `--json`."""
 
     def __init__(
         self, message: str, code: int, *, as_json: bool = False, error: Any = None
     ) -> None:
-        """`error` is the JSON-RPC error object, if there is one."""
+        """`error` is the JSON-RPC error object, None when the manager refused nothing."""
         super().__init__(message)
         self.message = message
         self.exit_code = code
@@ -88,8 +79,8 @@ class Failure(Exception):
     def line(self) -> str:
         """What to print, whole."""
         if self.as_json:
-            error = self.error or {"message": self.message}
-            return json.dumps({"error": error, "exit_code": self.exit_code}, ensure_ascii=False)
+            members = {"message": self.message, "error": self.error, "exit_code": self.exit_code}
+            return json.dumps(members)
         return f"Error: {printable(self.message)}"
 
 

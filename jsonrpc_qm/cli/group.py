@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import click
 from click.exceptions import Abort, ClickException, NoArgsIsHelpError, UsageError
 
-from jsonrpc_qm.cli.exits import INTERRUPTED, Failure, printable
+from jsonrpc_qm.cli.exits import INTERRUPTED, Failure
+from jsonrpc_qm.cli.printable import printable
 
 PROGRAM = "jsonrpc-qm"
 

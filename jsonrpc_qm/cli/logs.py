@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import click
 
-from jsonrpc_qm.cli.exits import printable
 from jsonrpc_qm.cli.options import option
+from jsonrpc_qm.cli.printable import printable, printable_lines
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -60,7 +60,7 @@ class TextLines(logging.Formatter):
             f"{record.levelname:<7} {record.name}: {printable(record.getMessage())}"
         )
         exc = exception_text(record)
-        return f"{line}\n{exc}" if exc else line
+        return f"{line}\n{printable_lines(exc)}" if exc else line
 
 
 class JsonLines(logging.Formatter):

@@ -21,8 +21,8 @@ DEFAULT_URL = "http://127.0.0.1:8642"
 option = partial(click.option, show_envvar=True)
 """`click.option` that shows its environment variable in `--help`.
 
-The variable is JSONRPC_QM_<COMMAND>_<OPTION>; options that several commands share have one for all,
-JSONRPC_QM_<OPTION>, which the command's own overrides nowhere.
+The variable is JSONRPC_QM_<COMMAND>_<OPTION>, which click makes by itself. An option that several
+commands share names one for all of them, JSONRPC_QM_<OPTION>.
 """
 
 url_option = option(

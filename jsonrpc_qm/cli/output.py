@@ -1,7 +1,6 @@
 """What commands print: tables for people, one JSON document for programs."""
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -11,16 +10,14 @@ import click
 import msgspec
 
 from jsonrpc_qm.cli.exits import Failure
+from jsonrpc_qm.cli.printable import printable_lines
 from jsonrpc_qm.moments import moment_of, rfc3339
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-WIDE = 1_000_000
+WIDE = 1_000_000_000
 """Columns of a pipe: enough that nothing is cut or wrapped."""
-
-# In a JSON text they can only stand inside a string, where \u0080 means the same.
-_UNESCAPED_CONTROLS = re.compile("[\x7f-\x9f]")
 
 
 class Output:
@@ -81,7 +78,8 @@ def json_text(value: Any, *, indented: bool = False) -> str:
     Every character is kept but those that could steer a terminal, which are escaped.
     """
     text = json.dumps(value, default=_members, ensure_ascii=False, indent=2 if indented else None)
-    return _UNESCAPED_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    # Whatever this escapes stands inside a string, where \u001b is JSON for the same.
+    return printable_lines(text)
 
 
 def _members(value: Any) -> Any:

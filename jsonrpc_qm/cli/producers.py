@@ -1,6 +1,6 @@
 """Commands for producers: queue, get, list, cancel, retry, delete."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,8 @@ from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Status, Task
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from jsonrpc_qm.answers import TaskPage
     from jsonrpc_qm.client.sync import Client
 
@@ -121,15 +123,19 @@ def get(manager: "Client", out: Output, *, id: str, wait: bool, wait_for: float 
     """
     waits = wait or wait_for is not None
     task = wait_until_finished(manager, id, wait_for) if waits else manager.get_task(id)
-    out.show(task, _detail(out))
+    out.show(task, _detail if out.on_terminal else _whole_detail)
     if waits:
         end_as_the_task_did(task, out)
 
 
-def _detail(out: Output) -> Callable[[Task], Any]:
+def _detail(task: Task, *, whole: bool = False) -> "RenderableType":
     from jsonrpc_qm.cli.tables import task_detail
 
-    return lambda task: task_detail(task, whole=not out.on_terminal)
+    return task_detail(task, whole=whole)
+
+
+def _whole_detail(task: Task) -> "RenderableType":
+    return _detail(task, whole=True)
 
 
 @click.command("list")

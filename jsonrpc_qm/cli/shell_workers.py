@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.exceptions import Exit
 
-from jsonrpc_qm.cli.exits import CANCEL_REQUESTED, NOTHING, REFUSED, printable
+from jsonrpc_qm.cli.exits import CANCEL_REQUESTED, NOTHING, REFUSED
 from jsonrpc_qm.cli.options import manager_command, option, worker_option
 from jsonrpc_qm.cli.output import Output, json_text
+from jsonrpc_qm.cli.printable import printable
 from jsonrpc_qm.cli.values import duration, json_value
 from jsonrpc_qm.task import Task
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from jsonrpc_qm.answers import WorkerInfo
-from jsonrpc_qm.cli.exits import printable
 from jsonrpc_qm.cli.output import json_text
+from jsonrpc_qm.cli.printable import printable, printable_lines
 from jsonrpc_qm.task import Status, Task
 
 STYLES = {
@@ -38,7 +38,7 @@ def task_rows(tasks: Iterable[Task], *, header: bool = True) -> Table:
     table.add_column("ID", no_wrap=True)
     table.add_column("NAME")
     table.add_column("STATUS", no_wrap=True)
-    table.add_column("TRIES", no_wrap=True, justify="right")
+    table.add_column("ATTEMPTS", no_wrap=True, justify="right")
     table.add_column("AGE", no_wrap=True, justify="right")
     for task in tasks:
         table.add_row(
@@ -61,8 +61,7 @@ def task_detail(task: Task, *, whole: bool = True) -> RenderableType:
     traceback = (task.error or {}).get("traceback")
     if not traceback:
         return grid
-    lines = Text("\n".join(printable(line) for line in str(traceback).splitlines()), style="dim")
-    return Group(grid, Text(), lines)
+    return Group(grid, Text(), Text(printable_lines(str(traceback).rstrip()), style="dim"))
 
 
 def claimed_rows(tasks: Sequence[Task]) -> Table:
@@ -159,8 +158,7 @@ def _yielding(text: str) -> Text:
     return Text(printable(text), no_wrap=True, overflow="ellipsis")
 
 
-def _value(value: Any, whole: bool) -> Text:
-    text = value if isinstance(value, str) else json_text(value)
+def _value(text: str, whole: bool) -> Text:
     if whole or len(text) <= LONGEST_VALUE:
         return _text(text)
     return _text(f"{text[:LONGEST_VALUE]}... ({len(text)} characters; --json prints all)")
@@ -177,7 +175,7 @@ def _status(task: Task, *, short: bool = False) -> Text:
     return _text(status, STYLES[task.status])
 
 
-def _members(task: Task) -> Iterable[tuple[str, Any]]:
+def _members(task: Task) -> Iterable[tuple[str, str | Text]]:
     yield "id", task.id
     yield "name", task.name
     yield "status", _status(task)
@@ -202,7 +200,7 @@ def _members(task: Task) -> Iterable[tuple[str, Any]]:
             yield key, f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _error_members(task: Task) -> Iterable[tuple[str, Any]]:
+def _error_members(task: Task) -> Iterable[tuple[str, str | Text]]:
     if task.error:
         said = f"{task.error.get('type')}: {task.error.get('message')}"
         yield "error", _text(said, "red")

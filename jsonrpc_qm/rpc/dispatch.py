@@ -47,6 +47,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 _envelope = msgspec.json.Decoder(Envelope).decode
 _batch = msgspec.json.Decoder(list[Raw]).decode
+_anything = msgspec.json.Decoder(Raw).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,7 +69,11 @@ class Dispatcher:
                 answer = await self._one(body, call)
             else:
                 answer = await self._all(_batch(body), call)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UnicodeDecodeError:
+            answer = _refusal(ParseError(), "not UTF-8")
+        except RecursionError:
+            answer = _refusal(ParseError(), "nested too deep")
+        except msgspec.DecodeError as error:
             answer = _refusal(ParseError(), str(error))
         return None if answer is None else _encode(answer)
 
@@ -85,6 +90,8 @@ class Dispatcher:
         try:
             envelope = _envelope(body)
         except msgspec.ValidationError as error:
+            # Reading stopped there: is the rest JSON at all?
+            _anything(body)
             return _refusal(InvalidRequest(), str(error))
         params = b"" if envelope.params is UNSET else bytes(envelope.params)
         id = NOID if envelope.id is UNSET else envelope.id
@@ -139,7 +146,7 @@ async def _discover(call: Call, params: bytes) -> Any:
     from jsonrpc_qm.params import NoParams
 
     Checker.of(NoParams).read(params)
-    return document()
+    return document(call.url())
 
 
 def _refusal(error: QueueError, reason: str = "") -> dict[str, Any]:

@@ -6,7 +6,7 @@ storage right where it is called.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
@@ -171,3 +171,13 @@ class LocalManager(Manager):
 
     async def _saw(self, worker: str | None, names: Sequence[str] = ()) -> bool:
         return False if worker is None else await self.write(self.rules.saw(worker, names))
+
+
+def finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The value of a method of a LocalManager, or of one of the method table on it."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finish:
+        value: T = finish.value
+        return value
+    raise RuntimeError("a method of a LocalManager suspended")

@@ -1,4 +1,7 @@
-"""The methods of protocol.md: check, ask the manager, shape the answer; no rules here."""
+"""The methods of protocol.md: check, ask the manager, shape the answer; no rules here.
+
+Their docstrings are the methods' descriptions in the OpenRPC document.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -9,6 +12,7 @@ from jsonrpc_qm import answers
 from jsonrpc_qm import params as p
 from jsonrpc_qm.errors import (
     Conflict,
+    InvalidParams,
     InvalidState,
     LeaseLost,
     QueueError,
@@ -26,43 +30,57 @@ from jsonrpc_qm.task import Task
 class Call:
     """What a method knows of the call besides its params."""
 
-    def __init__(self, alive: Callable[[], bool]) -> None:
+    def __init__(
+        self, alive: Callable[[], bool], url: Callable[[], str | None] = lambda: None
+    ) -> None:
         self.may_wait = True
         """False in a batch, whose members never wait."""
         self.alive = alive
         """Whether the caller is still there to get the answer."""
+        self.url = url
+        """Where the caller found the endpoint."""
         self.claimed: list[Record] = []
         """The tasks that go out with the answer, to be given back when it can't be delivered."""
 
 
 async def queue(manager: Manager, call: Call, given: p.QueueParams) -> Any:
+    """Once answered, the task is on stable storage. With an `id` the call is safe to send again."""
     return wire.task(await manager.queue(given))
 
 
 async def queue_many(manager: Manager, call: Call, given: p.QueueManyParams) -> Any:
+    """Objects with queue's params: all are stored, or none."""
     return [wire.task(record) for record in await manager.queue_many(given)]
 
 
 async def get_task(manager: Manager, call: Call, given: p.GetTaskParams) -> Any:
+    """With `wait` the answer comes once the task has finished, or else when the time is over."""
     wait = (given.wait or 0.0) if call.may_wait else 0.0
     return wire.task(await manager.get_task(given, wait))
 
 
 async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> Any:
+    """The newest first, a page at a time; `next_cursor` leads to the next page."""
     page = await manager.list_tasks(given)
     tasks = [wire.task(record) for record in page.records]
     return {"tasks": tasks, "next_cursor": page.next_cursor}
 
 
 async def cancel(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """A queued task is cancelled at once; a started one by its worker, which hears of it.
+
+    A cancelled task gives the same answer again.
+    """
     return wire.task(await manager.cancel(given))
 
 
 async def retry(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """It is queued as if it had never been claimed: attempts and lost are 0 again."""
     return wire.task(await manager.retry(given))
 
 
 async def delete_task(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """Finished tasks only; the others are to be cancelled first."""
     return await manager.delete_task(given)
 
 
@@ -71,6 +89,10 @@ DEFAULT_CLAIM_WAIT = 20.0
 
 
 async def claim(manager: Manager, call: Call, given: p.ClaimParams) -> Any:
+    """The answer comes as soon as something is due, or empty after `wait` seconds.
+
+    Highest priority first, then oldest run_at, across all names. In a batch it never waits.
+    """
     wait = DEFAULT_CLAIM_WAIT if given.wait is None else given.wait
     claimed = await manager.claim(given, wait if call.may_wait else 0.0, call.alive)
     call.claimed.extend(claimed)
@@ -78,24 +100,35 @@ async def claim(manager: Manager, call: Call, given: p.ClaimParams) -> Any:
 
 
 async def heartbeat(manager: Manager, call: Call, given: p.HeartbeatParams) -> Any:
+    """A lost lease is ok=false, not an error.
+
+    `drain`: an operator asks this worker to finish what it has and stop.
+    """
     extended, drain = await manager.heartbeat(given)
     leases = [wire.lease(g.id, e) for g, e in zip(given.leases, extended, strict=True)]
     return {"leases": leases, "drain": drain}
 
 
 async def complete(manager: Manager, call: Call, given: p.CompleteParams) -> Any:
+    """The same call again, after a lost answer, is answered as the first time."""
     return wire.task(await manager.complete(given))
 
 
 async def fail(manager: Manager, call: Call, given: p.FailParams) -> Any:
+    """It is queued again after its backoff, or failed for good after max_attempts failures."""
     return wire.task(await manager.fail(given))
 
 
 async def release(manager: Manager, call: Call, given: p.ReleaseParams) -> Any:
+    """The claim does not count as an attempt."""
     return wire.task(await manager.release(given))
 
 
 async def report(manager: Manager, call: Call, given: p.ReportParams) -> Any:
+    """An outcome that is refused carries its error, and holds nothing else back.
+
+    Without `names` nothing is claimed. Never waits.
+    """
     ended, claimed = await manager.report(given, call.alive)
     call.claimed.extend(claimed)
     outcomes = [wire.outcome(g.id, e) for g, e in zip(given.outcomes, ended, strict=True)]
@@ -103,28 +136,34 @@ async def report(manager: Manager, call: Call, given: p.ReportParams) -> Any:
 
 
 async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
+    """`queued` are due now, `scheduled` are queued with run_at ahead. Cheap at any size."""
     rows = await manager.stats()
     workers = await manager.workers()
     return {"names": rows, "workers": len(workers), "manager": manager.about()}
 
 
 async def workers(manager: Manager, call: Call, given: p.NoParams) -> Any:
+    """By name, with what they asked for and how many tasks they hold."""
     return [wire.worker(row) for row in await manager.workers()]
 
 
 async def drain(manager: Manager, call: Call, given: p.DrainParams) -> Any:
+    """It claims nothing more, and hears of it in its next heartbeat."""
     return await manager.drain(given)
 
 
 async def pause(manager: Manager, call: Call, given: p.NameParams) -> Any:
+    """It is still queued to."""
     return await manager.pause(given)
 
 
 async def resume(manager: Manager, call: Call, given: p.NameParams) -> Any:
+    """What is due goes to the claims that wait."""
     return await manager.resume(given)
 
 
 async def purge(manager: Manager, call: Call, given: p.PurgeParams) -> Any:
+    """Finished ones that match; answers how many."""
     return await manager.purge(given)
 
 
@@ -137,19 +176,31 @@ class Method(msgspec.Struct, frozen=True):
     """The type of the answer, for its JSON Schema."""
     summary: str
     errors: tuple[type[QueueError], ...] = ()
-    """Those it may answer besides JSON-RPC's own and Unavailable."""
+    """Those it may answer besides ALWAYS_POSSIBLE and JSON-RPC's own."""
 
     @property
     def name(self) -> str:
         return self.handler.__name__
 
 
+class ManagerInfo(msgspec.Struct):
+    """What `stats` says of the manager."""
+
+    version: str
+    uptime: float
+    """Seconds since it started."""
+    storage: str
+    """Where the tasks are, without credentials."""
+
+
 class StatsAnswer(msgspec.Struct):
     """What `stats` answers."""
 
     names: dict[str, NameStats]
+    """By name: each that has a task or is paused."""
     workers: int
-    manager: dict[str, Any]
+    """How many workers it has heard of."""
+    manager: ManagerInfo
 
 
 _HELD = (TaskNotFound, LeaseLost, TooLarge)
@@ -203,5 +254,5 @@ METHODS: dict[str, Method] = {
 }
 """Every method but `rpc.discover`, by name, in the order of protocol.md."""
 
-ALWAYS_POSSIBLE = (Unavailable,)
+ALWAYS_POSSIBLE = (InvalidParams, Unavailable)
 """What any method may answer."""

@@ -36,7 +36,12 @@ class RpcEndpoint:
             # aiohttp takes the transport away when the connection is lost.
             return request.transport is not None and not request.transport.is_closing()
 
-        call = Call(alive)
+        def url() -> str:
+            # A header may hold bytes that are no text.
+            shown = f"{request.scheme}://{request.host}{request.path}"
+            return shown.encode("ascii", "replace").decode()
+
+        call = Call(alive, url)
         answer = await self._answered(body, call)
         if answer is None:
             return web.Response(status=204)
@@ -53,17 +58,20 @@ class RpcEndpoint:
             raise
 
     async def _deliver(self, request: web.Request, response: web.Response, call: Call) -> None:
-        """Write the answer here and now, so that a claim which can't be delivered is taken back."""
+        """Write the answer here and now, and see that it arrives."""
+        transport = request.transport
         try:
+            if transport is not None:
+                self.deliveries.sending(transport, call.claimed, ends=not request.keep_alive)
             await response.prepare(request)
             await response.write_eof()
         except (ConnectionError, asyncio.CancelledError):
+            self.deliveries.heard(transport)
             self._service.give_back(call.claimed)
             raise
-        if request.transport is None or request.transport.is_closing():
-            self._service.give_back(call.claimed)
-        else:
-            self.deliveries.sent(request.transport, call.claimed)
+        if transport is not None and not request.keep_alive:
+            # Closing does not tell the client so as long as the connection is looked at.
+            transport.write_eof()
 
 
 def _is_foreign(request: web.Request) -> bool:

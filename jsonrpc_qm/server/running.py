@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import threading
@@ -27,7 +28,10 @@ DEFAULT_PORT = 8642
 BACKLOG = 4096
 """Connections that may wait to be accepted."""
 
-STOP_SECONDS = 1.5
+MOST_FILES = 65_536
+"""Open files, connections among them, that a manager asks the system for."""
+
+STOP_SECONDS = 1.0
 """How long running requests may take to finish when the manager stops."""
 
 
@@ -136,7 +140,16 @@ def serve(
     Raises:
         OSError: it can't listen there.
     """
+    _allow_files()
     asyncio.run(_serve(storage, settings or Settings(), on_ready))
+
+
+def _allow_files() -> None:
+    """Raise the limit that a shell or systemd sets for programs that are not made for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(storage: Storage, settings: Settings, on_ready: Callable[[str], None]) -> None:

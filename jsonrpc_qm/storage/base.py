@@ -122,27 +122,33 @@ class Storage(Protocol):
         stored, across all its names but paused ones.
 
         Does a sweep first, so that what is ripe, lost or expired by now counts as such. Each record
-        is taken by one claim only and carries a token larger than any that it had. A claim that
-        finds nothing gets an empty list, and so does one of a worker that is asked to drain.
+        is taken by one claim only and carries a token larger than any that it had. One that has
+        expired is not taken, even if more was due than the sweep moved. A claim that finds nothing
+        gets an empty list, and so does one of a worker that is asked to drain.
         """
 
     def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:
-        """Apply each event to its task, in order, each a conditional write of its own.
+        """Apply each event to its task, each a conditional write of its own, in order: each sees
+        what those before it did to any task, and nothing of those after it.
 
         For each event the record as it is then, or the refusal: TaskNotFound, LeaseLost,
         InvalidState; Conflict when a retry meets another holder of its unique key, or when one of
-        a Complete's follow-up tasks does. A Complete's tasks are stored with it, or neither is; an
-        outcome sent again stores nothing.
+        a Complete's follow-up tasks does. A Complete's tasks are stored with it, or neither is;
+        its own unique key is free for them. An outcome sent again stores nothing.
         """
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
-        """Move up to `limit` tasks that time alone has changed, those due longest first."""
+        """Move up to `limit` tasks that time alone has changed, those due longest first, then those
+        stored first. With the limit 0 it moves nothing and tells the rest.
+        """
 
     def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
         """Delete finished tasks: True, TaskNotFound or InvalidState for each."""
 
     def purge(self, filter: Filter, limit: int) -> int:
-        """Delete up to `limit` finished tasks that match, and say how many."""
+        """Delete up to `limit` finished tasks that match, and say how many; those that finished
+        longest ago first.
+        """
 
     def pause(self, name: str, paused: bool) -> None:
         """Stop or resume claims of a name; doing so twice changes nothing."""
@@ -154,7 +160,7 @@ class Storage(Protocol):
         """
 
     def drain(self, worker: str, now: int) -> bool:
-        """Ask a worker to finish what it has and stop; False when it is not known."""
+        """Ask a worker to finish what it has and stop; False when it is not known, or gone."""
 
     def forget_workers(self, before: int) -> None:
         """Forget the workers last seen before that moment."""

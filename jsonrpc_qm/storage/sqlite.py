@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,14 @@ PRAGMAS = {
     "cache_size": -32 * 1024,
     # Pages of log before it is copied into the database; fewer, longer copies than the default.
     "wal_autocheckpoint": 4000,
+    # Bytes to which the log shrinks again when a long read has kept it from being copied.
+    "journal_size_limit": 64 * 1024 * 1024,
     "temp_store": "memory",
 }
+
+RETRY_EVERY = 0.001
+"""Seconds between two tries while another process is writing. SQLite's own come up to 0.1 apart,
+which lets a process that writes all the time shut out the others."""
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first release with RETURNING."""
@@ -53,10 +59,15 @@ class SqliteStorage(SqlStorage):
         self.url = f"sqlite:///{path}"
         self._writing = threading.Lock()
         self._pid = os.getpid()
-        self._connections = _Connections(str(path), timeout=timeout)
+        self._timeout = timeout
+        # Threads that connect later must find the same file, wherever the process has moved to.
+        self._file = os.path.realpath(path)
+        self._opened: list[tuple[int, int]] = []
+        self._connections = _Connections(self._file, timeout=timeout)
         super().__init__(self._connections)
         with self.transaction():
             create_schema(self.database)
+        self._opened = self._files()
 
     def now(self) -> int:
         return time.time_ns() // 1000
@@ -66,9 +77,31 @@ class SqliteStorage(SqlStorage):
         # SQLite has one writer; waiting for a lock wakes sooner than its own retries.
         return self._writing
 
+    def run(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        deadline = 0.0
+        while True:
+            try:
+                return super().run(sql, params)
+            except peewee.OperationalError as error:
+                deadline = deadline or time.monotonic() + self._timeout
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(RETRY_EVERY)
+
     def begin(self) -> None:
+        # SQLite would go on writing to files that were deleted or replaced: all of it would be lost.
+        if self._opened and self._opened != self._files():
+            raise Unavailable.of(f"{self.path} or its log is not the file that was opened")
         # A deferred transaction that reads first could not become a writing one later.
         self.run("BEGIN IMMEDIATE")
+
+    def _files(self) -> list[tuple[int, int]]:
+        """Which files the database and its log are; empty when one is missing."""
+        try:
+            found = [os.stat(path) for path in (self._file, f"{self._file}-wal")]
+        except OSError:
+            return []
+        return [(file.st_dev, file.st_ino) for file in found]
 
     def roll_back(self) -> None:
         # A full disk makes SQLite roll back by itself.
@@ -111,6 +144,8 @@ class _Connections(peewee.SqliteDatabase):
 
     def _connect(self) -> Any:
         connection = super()._connect()  # type: ignore[misc]
+        # From here on SqliteStorage.run does the waiting.
+        connection.execute("PRAGMA busy_timeout = 0")
         self._opened.append(connection)
         return connection
 
@@ -124,3 +159,9 @@ class _Connections(peewee.SqliteDatabase):
         self.close()
         while self._opened:
             self._opened.pop().close()
+
+
+def _is_busy(error: peewee.OperationalError) -> bool:
+    """Whether another process holds the lock."""
+    code: int = getattr(error.args[0], "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY

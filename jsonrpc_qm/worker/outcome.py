@@ -1,5 +1,6 @@
 """How an attempt ended, in the words of `report`; and the exceptions by which a handler decides."""
 
+import threading
 import traceback
 from math import isfinite
 from types import TracebackType
@@ -15,6 +16,8 @@ MAX_MESSAGE = 4000
 MAX_TRACEBACK = 16_000
 """Characters of an error's message and traceback; of longer ones the middle is left out."""
 MAX_TYPE = 200
+
+_formatting = threading.Lock()
 
 
 class Retry(Exception):
@@ -141,10 +144,12 @@ def _traceback_of(error: BaseException) -> str:
     if frames is None:
         return ""
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
-    except Exception:
-        # An exception with a message that raises, or source code that can't be read.
-        text = "".join(traceback.format_tb(frames))
+        # Python 3.11 parses source lines here, and may break when two threads do so at once.
+        with _formatting:
+            text = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception as broken:
+        # A message that raises, or source code that can't be read.
+        return f"(its traceback can't be had: {type(broken).__name__})"
     return _shortened(text, MAX_TRACEBACK)
 
 

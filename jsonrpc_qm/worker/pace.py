@@ -29,6 +29,10 @@ class Pace:
                 SLOWER if seconds > average else FASTER
             )
 
+    def forget(self) -> None:
+        """What was seen holds no more: hold nothing back until the next attempt has ended."""
+        self._average = None
+
     def prefetch(self, slots: int) -> int:
         """How many tasks to hold that can't start yet, when `slots` run at a time."""
         if self._average is None or slots >= MAX_HELD:

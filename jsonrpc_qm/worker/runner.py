@@ -153,15 +153,14 @@ class Runner:
             self._running[attempt] = attempt
             shortest = min(shortest, attempt.lease)
             by_kind.setdefault(job.kind, []).append(attempt)
-        self._left -= len(tasks)
+        with self._lock:
+            self._left -= len(tasks)
         for kind, attempts in by_kind.items():
             if self._stopping.is_set():
                 self._release(attempts)
             else:
                 self._pools[kind].add(attempts)
         self._heartbeat.expect(shortest)
-        if self._left <= 0:
-            self._end(Ending.RECYCLED, inf)
 
     def waiting(self) -> int:
         return sum(pool.waiting() for pool in self._pools.values())
@@ -170,7 +169,7 @@ class Runner:
         before = monotonic() - OVERDUE
         if any(not a.started and a.claimed < before for a in self._running.copy()):
             # What runs is slower than what ran before, so what waits is better off elsewhere.
-            self._pace.observe(OVERDUE)
+            self._pace.forget()
             self._release_waiting()
 
     def found_nothing(self) -> None:
@@ -214,10 +213,14 @@ class Runner:
             elif wire["status"] == "completed" and attempt.job.result_name is not None:
                 wire["queue"] = attempt.job.follow_ups(attempt.task)
             self._courier.add(attempt, outcome, waiting)
+        if self._left <= 0 and not self._running:
+            self._end(Ending.RECYCLED, inf)
         if self._stopping.is_set():
             self._changed.set()
 
     def _release(self, attempts: Sequence[Attempt]) -> None:
+        with self._lock:
+            self._left += len(attempts)
         for attempt in attempts:
             lost = attempt.stopping is Stop.LOST
             self._finish(attempt, None if lost else released(attempt.task), 0)

@@ -4,9 +4,12 @@ Over real sockets and against the real start-up: an HTTP server under test tools
 that hung up, the same server as it is usually started does not.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,9 @@ from tests.acceptance.networks import Host, two_hosts
 from tests.acceptance.rpc import RawCall, Rpc, until
 
 pytestmark = pytest.mark.timeout(60)
+
+KEEPALIVE_TIMER = "02"
+"""The kind of a connection's running timer, in /proc/net/tcp."""
 
 A_MINUTE = 60
 """Seconds of the leases here: whatever comes back sooner was given back."""
@@ -61,9 +67,7 @@ def test_two_hundred_killed_claims_take_nothing(manager: ManagerProcess, rpc: Rp
     ]
     with Caller(manager.url, claims) as gone, ExitStack() as here:
         until(lambda: rpc("stats")["workers"] == 200)
-        waiting = [
-            here.enter_context(waiting_claim(manager, rpc, f"here{n}")) for n in range(5)
-        ]
+        waiting = [here.enter_context(waiting_claim(manager, rpc, f"here{n}")) for n in range(5)]
         gone.kill()
         queued = rpc("queue_many", tasks=[{"name": "mail"}] * 5)
         tasks = [task for call in waiting for task in call.answer(timeout=10)]
@@ -107,7 +111,7 @@ def test_an_answer_that_nobody_read_is_taken_back(
 def test_a_task_is_kept_by_a_client_that_read_its_answer_and_left(
     manager: ManagerProcess, rpc: Rpc
 ) -> None:
-    """Shell workers claim on one connection and complete on another: a closed one proves nothing."""
+    """Shell workers claim on one connection and complete on another."""
     queued = rpc("queue", name="mail")
     with RawCall(manager.url, "claim", names=["mail"], wait=0, lease=A_MINUTE) as call:
         [task] = call.answer()
@@ -127,6 +131,18 @@ def test_a_connection_that_is_to_be_closed_is_closed_at_once(
         assert time.monotonic() - start < 0.5
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/net/tcp is Linux's")
+def test_waiting_connections_are_probed(manager: ManagerProcess, rpc: Rpc) -> None:
+    """The manager's system asks a silent client within 15 seconds whether it is still there."""
+    with waiting_claim(manager, rpc, "silent") as silent:
+        client = f":{silent.socket.getsockname()[1]:04X}"
+        rows = Path(f"/proc/{manager.pid}/net/tcp").read_text().splitlines()
+        [timer] = [row.split()[5] for row in rows if row.split()[2].endswith(client)]
+    kind, _, hundredths = timer.partition(":")
+    assert kind == KEEPALIVE_TIMER
+    assert 0 < int(hundredths, 16) <= 1500
+
+
 # -- the cable -------------------------------------------------------------------------------------
 
 
@@ -138,7 +154,7 @@ class Site:
         self.client = client
         self.url = f"http://{server.address}:{manager.port}"
 
-    def __call__(self, method: str, **params: object) -> object:
+    def __call__(self, method: str, **params: Any) -> Any:
         call = {"method": method, "params": params}
         with Caller(self.url, [call], prefix=self.server.prefix) as caller:
             return caller.answer()["result"]
@@ -154,7 +170,7 @@ class Site:
             for name, close in claims
         ]
         caller = Caller(self.url, calls, prefix=self.client.prefix)
-        until(lambda: len(self("workers")) == len(claims))  # type: ignore[arg-type]
+        until(lambda: len(self("workers")) == len(claims))
         return caller
 
 
@@ -170,7 +186,7 @@ def test_a_claim_over_a_pulled_cable_takes_nothing(site: Site) -> None:
     with site.far_claims(("kept", False), ("closed", True)):
         site.client.pull_cable()
         queued = site("queue_many", tasks=[{"name": "kept"}, {"name": "closed"}])
-        tasks: list[object] = []
+        tasks: list[Any] = []
         for _ in range(2):
             tasks += site("claim", names=["kept", "closed"], wait=15, lease=A_MINUTE)
     assert {task["id"] for task in tasks} == {task["id"] for task in queued}
@@ -189,10 +205,3 @@ def test_a_short_outage_takes_no_task_away(site: Site) -> None:
         assert site("claim", names=["mail"], wait=7) == []
         done = site("complete", id=task["id"], token=task["token"])
         assert (done["status"], done["attempts"]) == ("completed", 1)
-
-
-def test_waiting_connections_are_probed(site: Site) -> None:
-    """The manager's system asks a silent client within 15 seconds whether it is still there."""
-    with site.far_claims(("mail", False)):
-        table = Caller.__name__
-        assert table

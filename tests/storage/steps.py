@@ -42,14 +42,31 @@ class Draft(msgspec.Struct, frozen=True):
 
     id: str
     fields: dict[str, Any]
-    delay: int
-    expires_in: int | None
+    delay: int = 0
 
     def record(self, now: int) -> Record:
-        expires_at = None if self.expires_in is None else now + self.expires_in
-        return a_record(
-            self.id, now=now, run_at=now + self.delay, expires_at=expires_at, **self.fields
-        )
+        fields = {**DEFAULTS, **self.fields, "run_at": now + self.delay}
+        if "expires_at" in fields:
+            fields["expires_at"] += now
+        return a_record(self.id, now=now, **fields)
+
+
+DEFAULTS: dict[str, Any] = {"max_attempts": 2, "max_lost": 1, "lease": 9}
+FIELDS: list[dict[str, Any]] = [
+    {},
+    {"priority": 1},
+    {"priority": -1, "parameters": '{"x":1,"y":2}'},
+    {"parameters": '{"y":2, "x":1}', "max_attempts": 1},
+    {"unique_key": "k"},
+    {"unique_key": "k", "expires_at": 6},
+    {"unique_key": "k", "max_lost": 0, "lease": 4},
+    {"unique_key": "l", "timeout": 2, "backoff": '{"base":0}'},
+    {"name": "other"},
+    {"name": "other", "unique_key": "k", "priority": 1},
+    {"timeout": 12, "max_attempts": 3, "backoff": '{"base":0.000004,"jitter":0.5}'},
+    {"expires_at": 60, "lease": 30, "max_lost": 2},
+]
+"""What new tasks are like; `expires_at` counts from the moment they are queued at."""
 
 
 def records(drafts: list[Draft], now: int) -> tuple[Record, ...]:
@@ -66,27 +83,7 @@ class Add(msgspec.Struct, frozen=True):
 
 ids = st.sampled_from(IDS)
 names = st.sampled_from([*NAMES[:1] * 3, *NAMES[1:]])
-drafts = st.builds(
-    Draft,
-    id=ids,
-    fields=st.fixed_dictionaries(
-        {
-            "name": names,
-            "max_attempts": st.integers(1, 3),
-            "max_lost": st.integers(0, 2),
-            "lease": st.sampled_from([4, 9, 30]),
-        },
-        optional={
-            "parameters": st.sampled_from(['{"x":1,"y":2}', '{"y":2, "x":1}', "1"]),
-            "priority": st.integers(-1, 1),
-            "timeout": st.sampled_from([2, 12]),
-            "unique_key": st.sampled_from(["k", "k", "l"]),
-            "backoff": st.sampled_from(['{"base":0}', '{"base":0.000004,"jitter":0.5}']),
-        },
-    ),
-    delay=st.sampled_from([0, 0, 0, -3, 5, 40]),
-    expires_in=st.sampled_from([None, None, 6, 60]),
-)
+drafts = st.builds(Draft, ids, st.sampled_from(FIELDS), st.sampled_from([0, 0, 0, -3, 5, 40]))
 adds = st.builds(Add, st.lists(st.lists(drafts, max_size=4), min_size=1, max_size=3))
 
 

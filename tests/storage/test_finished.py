@@ -141,13 +141,19 @@ def test_a_purge_deletes_no_more_than_its_limit(finished: Storage) -> None:
 
 
 def test_a_purge_begins_with_those_that_finished_longest_ago(storage: Storage) -> None:
-    """Within a state the oldest go first, however they were stored."""
+    """The oldest go first, however they were stored."""
     add(storage, *(a_record(id) for id in ("a", "b", "c")))
     tokens = {record.id: record.token for record in claim(storage, "mail", max_tasks=3)}
     for moment, id in enumerate(["c", "a", "b"]):
         changed(storage, Complete(id=id, token=tokens[id]), now=NOW + moment)
     assert purge(storage, status="completed", limit=2) == 2
     assert left(storage) == ["b"]
+
+
+def test_a_purge_of_all_states_begins_with_the_oldest_of_them_all(finished: Storage) -> None:
+    """However they finished: a limit takes the ones that finished longest ago."""
+    assert purge(finished, limit=4) == 4
+    assert left(finished) == ["f5", "c6", *UNFINISHED]
 
 
 def test_a_purge_of_nothing_leaves_the_storage_empty(storage: Storage) -> None:

@@ -314,6 +314,16 @@ def test_a_retry_may_have_the_key_that_an_event_before_it_gave_free(storage: Sto
     assert [a.status for a in answers if isinstance(a, Record)] == ["cancelled", "queued"]
 
 
+def test_a_retry_meets_the_key_that_an_event_after_it_gives_free(storage: Storage) -> None:
+    """Order counts between tasks too: the holder ends later in the call, so it still holds."""
+    cancelled(storage, "a", unique_key="k")
+    taken = started(storage, "b", unique_key="k")
+    answers = happen(storage, Retry(id="a"), Complete(id="b", token=taken.token))
+    assert refusal(answers[0]) == (Conflict, {"id": "b"})
+    assert isinstance(answers[1], Record)
+    assert answers[1].status == "completed"
+
+
 def test_a_retry_meets_a_task_that_followed_an_event_before_it(storage: Storage) -> None:
     """A task stored by the same call holds its key too."""
     cancelled(storage, "a", unique_key="k")

@@ -167,11 +167,12 @@ def test_each_error_has_a_documented_exit_code(kind: type[QueueError]) -> None:
 
 
 def test_an_error_with_json_is_a_json_document_on_stderr() -> None:
-    """The JSON-RPC error object and the exit code, on one line."""
+    """What people would read, the JSON-RPC error object, and the exit code, on one line."""
     manager = FakeManager(get_task=TaskNotFound.of(ID))
     result = run("get", ID, "--json", manager=manager)
     assert (result.exit_code, result.stdout) == (3, "")
     assert json.loads(result.stderr) == {
+        "message": f"Task not found: id: {ID}",
         "error": {"code": -32001, "message": "Task not found", "data": {"id": ID}},
         "exit_code": 3,
     }
@@ -181,7 +182,7 @@ def test_an_error_with_json_is_a_json_document_on_stderr() -> None:
     ("args", "said"),
     [
         (["nonsense"], "No such command 'nonsense'"),
-        (["stats", "--nonsense"], "No such option '--nonsense'"),
+        (["stats", "--nonsense"], "No such option"),
         (["stats", "--url", "nowhere"], "'nowhere' is no URL of a manager"),
         (["queue"], "Missing argument 'NAME'"),
         (["cancel"], "Missing argument 'ID...'"),

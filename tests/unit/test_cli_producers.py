@@ -121,7 +121,9 @@ def test_queue_wait_with_json_prints_the_finished_task() -> None:
     result = run("queue", "hello", "--wait", "--json", manager=FakeManager(get_task=FAILED))
     assert result.exit_code == 1
     assert json.loads(result.stdout)["error"]["message"] == "no\x1b[2Jsuch"
-    assert json.loads(result.stderr)["exit_code"] == 1
+    said = json.loads(result.stderr)
+    assert (said["exit_code"], said["error"]) == (1, None)
+    assert said["message"].startswith(f"task {ID} failed")
 
 
 def test_json_is_what_the_manager_answered() -> None:
@@ -175,7 +177,7 @@ def test_list_prints_a_row_for_each_task() -> None:
     manager = FakeManager(list_tasks=TaskPage(tasks=[a_task(), long]))
     result = run("list", manager=manager)
     header, first, second = result.stdout.splitlines()
-    assert header.split() == ["ID", "NAME", "STATUS", "TRIES", "AGE"]
+    assert header.split() == ["ID", "NAME", "STATUS", "ATTEMPTS", "AGE"]
     assert first.split()[:2] == [ID, "hello"]
     assert second.split()[1:4] == ["n" * 200, "failed", "0/5"]
     assert "\x1b" not in result.stdout
@@ -266,7 +268,8 @@ def test_several_ids_with_json_give_one_list() -> None:
     result = run("delete", "one", "two", "--json", manager=FakeManager(delete_task=answers))
     error = {"code": -32001, "message": "Task not found", "data": {"id": "two"}}
     assert json.loads(result.stdout) == [True, {"error": error}]
-    assert json.loads(result.stderr) == {"error": error, "exit_code": 3}
+    said = {"message": "Task not found: id: two", "error": error, "exit_code": 3}
+    assert json.loads(result.stderr) == said
     assert run("delete", "one", "--json").stdout == "true\n"
 
 

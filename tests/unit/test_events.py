@@ -1,5 +1,7 @@
 """What each event makes of a record, case by case."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -124,7 +126,7 @@ def test_the_last_attempt_that_may_fail_is_final() -> None:
         ({"timeout": 5, "max_attempts": 1, "max_lost": 0}, 5, "Timeout"),
     ],
 )
-def test_time_that_ends_an_attempt_says_why(fields: dict[str, int], lease: int, error: str) -> None:
+def test_time_that_ends_an_attempt_says_why(fields: dict[str, Any], lease: int, error: str) -> None:
     """The error has a type of the protocol and a message for people."""
     failed = Elapse(id="a").apply(take(a_record("a", **fields), lease=lease), NOW + 5)
     assert failed.status == "failed"

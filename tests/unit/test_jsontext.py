@@ -67,7 +67,8 @@ def test_null_takes_no_text() -> None:
     """None stands for JSON's null, and only null becomes None."""
     nothing = from_python(None, "result"), from_parsed(None, "result"), to_python(None)
     assert nothing == (None, None, None)
-    assert [from_python(value, "result") for value in (False, 0, "", [], {})] == [
+    falsy: list[Any] = [False, 0, "", [], {}]
+    assert [from_python(value, "result") for value in falsy] == [
         "false",
         "0",
         '""',
@@ -134,7 +135,7 @@ def test_nesting_is_limited(text_of: Callable[[Any, str], str], member: str | No
 @pytest.mark.parametrize("text_of", [from_python, from_parsed])
 def test_many_lists_side_by_side_are_not_deep(text_of: Callable[[Any, str], str]) -> None:
     """Depth is limited, not the number of brackets, whether they nest or stand in a text."""
-    wide = [[[]] for _ in range(MAX_DEPTH)] + ["[" * MAX_DEPTH, {"{" * MAX_DEPTH: {}}]
+    wide: list[Any] = [[[]] for _ in range(MAX_DEPTH)] + ["[" * MAX_DEPTH, {"{" * MAX_DEPTH: {}}]
     assert to_python(text_of(wide, "result")) == wide
 
 

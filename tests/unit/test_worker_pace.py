@@ -42,3 +42,12 @@ def test_one_long_task_is_noticed_at_once() -> None:
 def test_more_slots_than_a_claim_takes_need_no_more() -> None:
     """The bound holds for any concurrency."""
     assert paced(0.000_01).prefetch(5000) == 0
+
+
+def test_after_a_stall_nothing_is_held_back() -> None:
+    """Until the next attempt has ended, which says how it is now."""
+    pace = paced(0.01)
+    pace.forget()
+    assert pace.prefetch(8) == 0
+    pace.observe(0.01)
+    assert pace.prefetch(8) == 40

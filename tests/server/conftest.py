@@ -1,0 +1,83 @@
+"""A manager for each test, on each storage; and one for many tests that leave nothing behind."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from jsonrpc_qm.server import running as start_up
+from jsonrpc_qm.server.running import Settings, running
+from jsonrpc_qm.server.service import Service
+from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.memory import MemoryStorage
+from tests.server.callers import Caller
+from tests.server.threads import ManagerThread, PlainCaller
+from tests.storage.conftest import STORAGES
+
+
+@pytest.fixture(params=STORAGES)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """An empty storage."""
+    opened = STORAGES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """How the manager runs; for tests to override."""
+    return Settings(port=0)
+
+
+class Watched(Service):
+    """A service that says how many claims it lets wait."""
+
+    made: "list[Watched]"
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.made.append(self)
+
+    @property
+    def parked(self) -> int:
+        """How many claims wait, and have asked for tasks before."""
+        waiters = {w for group in self._room._by_name.values() for w in group}
+        return sum(waiter.resume is not None for waiter in waiters)
+
+    @property
+    def watched(self) -> int:
+        """How many callers wait for the end of a task."""
+        return sum(len(self._watch._by_id[id]) for id in self._watch.ids)
+
+
+@pytest.fixture
+async def call(
+    storage: Storage, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Caller]:
+    """Calls a fresh manager."""
+    monkeypatch.setattr(Watched, "made", [], raising=False)
+    monkeypatch.setattr(start_up, "Service", Watched)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        running(storage, settings) as url,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        yield Caller(session, url)
+
+
+@pytest.fixture
+def service(call: Caller) -> Watched:
+    """What is behind the manager that `call` calls."""
+    return Watched.made[0]
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[PlainCaller]:
+    """Calls a manager that the tests of a module share."""
+    with (
+        ManagerThread(MemoryStorage()) as manager,
+        closing(PlainCaller(manager.url)) as caller,
+    ):
+        yield caller

@@ -7,8 +7,8 @@ url=${JSONRPC_QM_URL:-http://127.0.0.1:8642}/rpc
 # The job: parameters as JSON on stdin, the result as JSON on stdout. An exit code other than 0
 # fails the task, with what is on stderr as its error; the manager has it tried again later.
 word_count() {
-  jq '(.text? // null) | if type == "string" then {words: [scan("\\S+")] | length}
-                         else error("parameters.text must be a string") end'
+  jq -r '(.text? | strings) // ("parameters.text must be a string" | halt_error)' |
+    LC_ALL=C.UTF-8 wc -w | jq '{words: .}'
 }
 
 post=(curl -sS --fail --connect-timeout 5 --max-time 60 -H 'Content-Type: application/json' "$url")

@@ -26,9 +26,17 @@ def from_parsed(value: Any, param: str) -> str | None:
     """
     if value is None:
         return None
-    text = _encode(value).decode()
-    _check_depth(text, param)
+    try:
+        text = _encode(value).decode()
+        _check_depth(text, param)
+    except RecursionError:
+        # It was just readable, but this is further up the stack than the parser was.
+        raise _too_deep(param) from None
     return text
+
+
+def _too_deep(param: str) -> InvalidParams:
+    return InvalidParams.of(param, f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _check_depth(text: str, param: str) -> None:
@@ -36,16 +44,16 @@ def _check_depth(text: str, param: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     level = [_decode(text)]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for value in level
             if isinstance(value, dict | list)
             for child in (value.values() if isinstance(value, dict) else value)
         ]
-    # What is left was inside of MAX_DEPTH arrays and objects.
-    if level:
-        raise InvalidParams.of(param, f"nested deeper than {MAX_DEPTH} levels")
+    # What is left is inside of MAX_DEPTH arrays and objects.
+    if any(isinstance(value, dict | list) for value in level):
+        raise _too_deep(param)
 
 
 def from_python(value: Any, param: str) -> str | None:
@@ -59,10 +67,12 @@ def from_python(value: Any, param: str) -> str | None:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         text.encode()
+        _check_depth(text, param)
         _decode(text)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except RecursionError:
+        raise _too_deep(param) from None
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise InvalidParams.of(param, str(error) or "no JSON value") from None
-    _check_depth(text, param)
     return text
 
 

@@ -26,4 +26,9 @@ def moment_of(value: datetime) -> int:
 @lru_cache(maxsize=8192)
 def rfc3339(moment: int) -> str:
     """The moment as protocol.md writes times: UTC, six digits of fraction, `Z`."""
-    return datetime_of(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return f"{_whole_second(moment // SECOND)}.{moment % SECOND:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _whole_second(second: int) -> str:
+    return datetime_of(second * SECOND).replace(tzinfo=None).isoformat(timespec="seconds")

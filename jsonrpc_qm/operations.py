@@ -186,8 +186,9 @@ class Rules:
             created_at=now,
             updated_at=now,
         )
-        due_at = waiting_due_at(record)
-        return record if due_at is None else msgspec.structs.replace(record, due_at=due_at)
+        if run_at <= now and call.expires_in is None:
+            return record
+        return msgspec.structs.replace(record, due_at=waiting_due_at(record))
 
     def _new_tasks(self, param: str, calls: Sequence[p.QueueParams]) -> list[Record]:
         check_length(param, calls)

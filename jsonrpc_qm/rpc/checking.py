@@ -57,9 +57,9 @@ class Checker(Generic[P]):
         except msgspec.ValidationError as error:
             raise self._invalid(str(error), positional=raw[:1] == b"[") from None
         except RecursionError:
-            raise ParseError("nested too deep") from None
+            raise ParseError(data={"reason": "nested too deep"}) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ParseError(str(error)) from None
+            raise ParseError(data={"reason": str(error)}) from None
 
     def _invalid(self, message: str, *, positional: bool) -> InvalidParams:
         found = _PLACE.match(message)

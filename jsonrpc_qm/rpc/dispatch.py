@@ -1,24 +1,24 @@
 """From the bytes of a request to the bytes of its answer: JSON-RPC 2.0, transport-free.
 
 The envelope is parsed once; params and id stay bytes until their method checks them. jsonrpcserver
-finds the method and binds it. Batches are taken apart here, since it answers a batch that has one
+finds the method and calls it. Batches are taken apart here, since it answers a batch that has one
 invalid member with a single error.
 """
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
 from jsonrpcserver import Error, Result, Success
-from jsonrpcserver.async_dispatcher import dispatch_request
-from jsonrpcserver.dispatcher import to_response
+from jsonrpcserver.async_dispatcher import call as call_method
+from jsonrpcserver.dispatcher import get_method, to_response
 from jsonrpcserver.request import Request
 from jsonrpcserver.response import to_serializable_one
 from jsonrpcserver.sentinels import NOID
 from msgspec import UNSET, Raw, UnsetType
+from oslash.either import Right
 
 from jsonrpc_qm.errors import InternalError, InvalidRequest, ParseError, QueueError, TooLarge
 from jsonrpc_qm.rpc import wire
@@ -100,7 +100,11 @@ class Dispatcher:
         if id is not NOID and bytes(id)[0] not in _SPACES_OR_ID:
             return _refusal(InvalidRequest(), "id is no string, no number and not null")
         request = Request(envelope.method, [params], id)
-        request, result = await dispatch_request(self._methods, call, request)
+        result = get_method(self._methods, envelope.method)
+        if isinstance(result, Right):
+            # Without jsonrpcserver's look whether the arguments fit, its largest cost: they are
+            # always the two that _answering takes.
+            result = await call_method(request, call, result._value)
         if id is NOID:
             return None
         answer: dict[str, Any] = to_serializable_one(to_response(request, result))
@@ -137,8 +141,6 @@ def _answering(run: Callable[[Call, bytes], Awaitable[Any]]) -> Bound:
             logger.exception("a method broke")
             return Error(InternalError.code, InternalError.message)
 
-    # jsonrpcserver asks for the signature on every call, and computing it is its largest cost.
-    answer.__signature__ = inspect.signature(answer)  # type: ignore[attr-defined]
     return answer
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from jsonrpc_qm.errors import QueueError, Unavailable
@@ -45,7 +46,16 @@ class Entry:
         self.future = future
         self.alive = alive
         """Asked right before the transaction; when false, the operation is left out."""
-        self.size = sum(len(step.items) for step in operation.steps)
+        self.size = _size(operation)
+
+
+def _size(operation: Operation[Any]) -> int:
+    """How many members its lists have."""
+    size = 0
+    for step in operation.steps:
+        # Tasks are added in groups.
+        size += sum(map(len, step.items)) if step.verb == "add" else len(step.items)
+    return size
 
 
 Committed = Sequence[tuple[Entry, list[list[Any]] | QueueError]]
@@ -69,8 +79,9 @@ class Committer:
         self._committed = committed
         self._foreign = foreign
         self._loop = asyncio.get_running_loop()
-        self._pending: list[Entry] = []
-        self._ready = threading.Condition(threading.Lock())
+        self._gathered: list[Sequence[Entry]] = []
+        self._pending: SimpleQueue[Sequence[Entry] | None] = SimpleQueue()
+        """Entries that belong together; None at the end."""
         self._stopping = False
         self._changes: int | None = None
         self._looked = 0.0
@@ -78,41 +89,50 @@ class Committer:
         self._thread.start()
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        """Have operations carried out in the next transaction, together if they fit."""
-        with self._ready:
-            self._pending.extend(entries)
-            self._ready.notify()
+        """Have operations carried out together in the next transaction. Only from the event loop."""
+        if not self._gathered:
+            # What this turn of the event loop brings wakes the thread once.
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(entries)
+
+    def _hand_over(self) -> None:
+        for entries in self._gathered:
+            self._pending.put(entries)
+        self._gathered.clear()
 
     async def stop(self) -> None:
         """Carry out what is waiting, then end the thread."""
-        with self._ready:
-            self._stopping = True
-            self._ready.notify()
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self._hand_over()
+        self._pending.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
         while True:
             batch = self._next_batch()
-            if batch is None:
-                return
             if batch:
                 self._carry_out(batch)
+            if self._stopping:
+                return
             if time.monotonic() - self._looked >= WATCH_SECONDS:
                 self._look_for_changes()
 
-    def _next_batch(self) -> list[Entry] | None:
-        """What is waiting; nothing after WATCH_SECONDS; None at the end."""
-        with self._ready:
-            if not self._pending and not self._stopping:
-                self._ready.wait(WATCH_SECONDS)
-            if not self._pending:
-                return None if self._stopping else []
-            taken, size = 0, 0
-            while taken < len(self._pending) and (size < MOST_ITEMS or not taken):
-                size += self._pending[taken].size
-                taken += 1
-            batch, self._pending = self._pending[:taken], self._pending[taken:]
-            return batch
+    def _next_batch(self) -> list[Entry]:
+        """What is waiting, up to MOST_ITEMS; nothing after WATCH_SECONDS, and at the end."""
+        batch: list[Entry] = []
+        size = 0
+        wait = WATCH_SECONDS
+        while size < MOST_ITEMS:
+            try:
+                entries = self._pending.get(timeout=wait)
+            except Empty:
+                break
+            if entries is None:
+                self._stopping = True
+                break
+            batch.extend(entries)
+            size += sum(entry.size for entry in entries)
+            wait = 0.0
+        return batch
 
     def _carry_out(self, batch: list[Entry]) -> None:
         wanted: list[Entry] = []
@@ -127,7 +147,11 @@ class Committer:
         self._loop.call_soon_threadsafe(self._resolve, done)
 
     def _resolve(self, done: Committed) -> None:
-        self._committed(done)
+        try:
+            self._committed(done)
+        except Exception:
+            # It is on the disk: whatever went wrong here, its callers are to hear of it.
+            logger.exception("what a transaction brought about could not be seen to")
         for entry, answer in done:
             if entry.future.done():
                 continue

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
 from jsonrpc_qm.storage.base import Storage, Swept
-from jsonrpc_qm.transitions import Release
+from jsonrpc_qm.transitions import Complete, Release
 
 logger = logging.getLogger("jsonrpc_qm.server")
 
@@ -85,11 +85,12 @@ class Service(Manager):
 
     def _served_along(self, operation: Operation[Any]) -> list[Entry]:
         """Waiting claims that may take what this operation adds, in the same transaction."""
+        if self._room.is_empty:
+            return []
         return [
             entry
             for step in operation.steps
-            if step.verb == "add"
-            for group in step.items
+            for group in _new_tasks(step)
             for name, tasks in _due_names(group).items()
             for entry in self._room.entries_for(name, tasks)
         ]
@@ -105,9 +106,12 @@ class Service(Manager):
             for step, found in zip(entry.operation.steps, answers, strict=True):
                 if step.verb in ("add", "claim"):
                     for group in found:
-                        self._saw_records(group, due=False)
+                        if not isinstance(group, QueueError):
+                            self._saw_records(group, due=False)
                 elif step.verb == "transition":
                     self._saw_records(found, due=True)
+                    for followers in _new_tasks(step):
+                        self._saw_records(followers, due=False)
                 elif step.verb == "sweep":
                     self._swept(found[0])
             if entry.future.cancelled():
@@ -252,6 +256,14 @@ def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:
         for group in found
         for record in group
     ]
+
+
+def _new_tasks(step: Step) -> Iterator[Sequence[Record]]:
+    """The groups of tasks that a step stores unless it is refused."""
+    if step.verb == "add":
+        yield from step.items
+    elif step.verb == "transition":
+        yield from (event.queue for event in step.items if isinstance(event, Complete))
 
 
 def _due_names(group: Sequence[Record]) -> Counter[str]:

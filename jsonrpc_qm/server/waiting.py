@@ -128,6 +128,11 @@ class ClaimRoom:
         self.dismiss(None)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._by_name
+
+    @property
     def waiting(self) -> int:
         """How many claims are parked or asking."""
         return len({waiter for waiters in self._by_name.values() for waiter in waiters})

@@ -7,7 +7,7 @@ statements.py.
 import heapq
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -30,10 +30,11 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
-from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
+from jsonrpc_qm.storage.sql_transitions import SqlTransitions
+from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage:
+class SqlStorage(SqlTransitions):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
@@ -84,7 +85,12 @@ class SqlStorage:
     def _count(self, name: str, status: str, tasks: int = 1) -> None:
         self._local.tally[name, status] += tasks
 
-    def _moved(self, before: Record, after: Record) -> None:
+    def _undone_count(self) -> Callable[[], None]:
+        """What puts the counts back to how they are now."""
+        counted = self._local.tally.copy()
+        return lambda: setattr(self._local, "tally", counted)
+
+    def _count_move(self, before: Record, after: Record) -> None:
         if before.status != after.status:
             self._count(before.name, before.status, -1)
             self._count(after.name, after.status)
@@ -176,101 +182,6 @@ class SqlStorage:
             self._count(name, "started", tasks)
         return taken
 
-    def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:
-        answers: list[Record | QueueError | None] = [None] * len(events)
-        waiting = list(enumerate(events))
-        while waiting:
-            # Events of one task go one after the other, so that each sees the one before.
-            turn: dict[str, tuple[int, Event]] = {}
-            later = []
-            for place, event in waiting:
-                if event.id in turn:
-                    later.append((place, event))
-                else:
-                    turn[event.id] = (place, event)
-            for place, answer in self._apply(self._complete(turn, answers, now), now):
-                answers[place] = answer
-            waiting = later
-        return [answer for answer in answers if answer is not None]
-
-    def _complete(
-        self,
-        turn: dict[str, tuple[int, Event]],
-        answers: list[Record | QueueError | None],
-        now: int,
-    ) -> list[tuple[int, Event]]:
-        """Complete what is as plain as nearly always, and give back the other events."""
-        plain = [
-            event for _, event in turn.values() if isinstance(event, Complete) and not event.queue
-        ]
-        for chunk in statements.chunks(plain):
-            values = [value for event in chunk for value in (event.id, event.token, event.result)]
-            for row in self.run(statements.complete(len(chunk)), (now, now, *values)):
-                record = Record(*row)
-                self._count(record.name, "started", -1)
-                self._count(record.name, "completed")
-                answers[turn.pop(record.id)[0]] = record
-        return list(turn.values())
-
-    def _apply(
-        self, events: list[tuple[int, Event]], now: int
-    ) -> Iterator[tuple[int, Record | QueueError]]:
-        stored = {record.id: record for record in self._read([event.id for _, event in events])}
-        answers: dict[int, Record | QueueError] = {}
-        followed: list[tuple[int, Complete]] = []
-        for place, event in events:
-            answers[place] = self._decide(stored.get(event.id), event, now)
-            changed = answers[place] is not stored.get(event.id)
-            if isinstance(event, Complete) and event.queue and changed:
-                followed.append((place, event))
-        self._add_followers(followed, answers, now)
-        self._save(
-            [
-                (stored[answer.id], answer)
-                for answer in answers.values()
-                if isinstance(answer, Record)
-            ]
-        )
-        return iter(answers.items())
-
-    def _decide(self, record: Record | None, event: Event, now: int) -> Record | QueueError:
-        if record is None:
-            return TaskNotFound.of(event.id)
-        try:
-            after = event.apply(record, now)
-        except QueueError as refusal:
-            return refusal
-        if isinstance(event, Retry) and after.unique_key is not None:
-            holder = self._holder(after.name, after.unique_key)
-            if holder is not None:
-                return Conflict.of(holder.id)
-        return after
-
-    def _add_followers(
-        self,
-        followed: list[tuple[int, Complete]],
-        answers: dict[int, Record | QueueError],
-        now: int,
-    ) -> None:
-        """Store what goes with each taken outcome; a conflict there refuses the outcome."""
-        taken = [(place, event) for place, event in followed if isinstance(answers[place], Record)]
-        if not taken:
-            return
-        added = self.add([event.queue for _, event in taken], now)
-        for (place, _), group in zip(taken, added, strict=True):
-            if isinstance(group, QueueError):
-                answers[place] = group
-
-    def _save(self, changes: Iterable[tuple[Record, Record]]) -> None:
-        """Write each record's new state, if it still is as it was when it was read."""
-        rows = []
-        for before, after in changes:
-            if after is not before:
-                rows.append(statements.save_params(before, after))
-                self._moved(before, after)
-        if rows and self.run_many(statements.SAVE, rows) != len(rows):
-            raise RuntimeError("a task changed between its read and its write")
-
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         moved = self._sweep(now, limit)
         # What this transaction has changed is not counted in the table yet.
@@ -285,7 +196,7 @@ class SqlStorage:
     def _sweep(self, now: int, limit: int) -> list[Record]:
         due = [Record(*row) for row in self.run(statements.DUE, (now, limit))]
         moved = [(record, Elapse(id=record.id).apply(record, now)) for record in due]
-        self._save(moved)
+        self._save((record, after) for record, after in moved if after is not record)
         return [after for _, after in moved]
 
     def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
@@ -299,7 +210,7 @@ class SqlStorage:
     # -- operators ----------------------------------------------------------------------------
 
     def drain(self, worker: str, now: int) -> bool:
-        return bool(self.run(statements.DRAIN, (worker,)).rowcount)
+        return bool(self.run(statements.DRAIN, (worker, now - WORKER_GONE)).rowcount)
 
     def forget_workers(self, before: int) -> None:
         self.run(statements.FORGET_WORKERS, (before,))
@@ -322,17 +233,18 @@ class SqlStorage:
         return answers
 
     def purge(self, filter: Filter, limit: int) -> int:
-        purged = 0
-        for status in reads.finished_statuses(filter.status):
-            params: list[Any] = [status, filter.finished_before or statements.FOREVER]
-            if filter.name is not None:
-                params.append(filter.name)
-            sql = statements.purge(by_name=filter.name is not None)
-            names = Counter(name for (name,) in self.run(sql, [*params, limit - purged]))
-            for name, tasks in names.items():
-                self._count(name, status, -tasks)
-            purged += names.total()
-        return purged
+        statuses = reads.finished_statuses(filter.status)
+        before = filter.finished_before
+        named = () if filter.name is None else (filter.name,)
+        params: list[Any] = []
+        for status in statuses:
+            until = statements.FOREVER if before is None else before
+            params.extend((status, until, *named, limit))
+        sql = statements.purge(len(statuses), by_name=bool(named))
+        purged = Counter(self.run(sql, [*params, limit]).fetchall())
+        for (name, status), tasks in purged.items():
+            self._count(name, status, -tasks)
+        return purged.total()
 
     # -- reads --------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 import peewee
 
 from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.storage.log import RETRY_EVERY, Log
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
 
@@ -33,10 +34,6 @@ PRAGMAS = {
     "journal_size_limit": 64 * 1024 * 1024,
     "temp_store": "memory",
 }
-
-RETRY_EVERY = 0.001
-"""Seconds between two tries while another process is writing. SQLite's own come up to 0.1 apart,
-which lets a process that writes all the time shut out the others."""
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first release with RETURNING."""
@@ -62,12 +59,11 @@ class SqliteStorage(SqlStorage):
         self._timeout = timeout
         # Threads that connect later must find the same file, wherever the process has moved to.
         self._file = os.path.realpath(path)
-        self._opened: list[tuple[int, int]] = []
+        self._log: Log | None = None
         self._connections = _Connections(self._file, timeout=timeout)
         super().__init__(self._connections)
         with self.transaction():
             create_schema(self.database)
-        self._opened = self._files()
 
     def now(self) -> int:
         return time.time_ns() // 1000
@@ -89,19 +85,23 @@ class SqliteStorage(SqlStorage):
             time.sleep(RETRY_EVERY)
 
     def begin(self) -> None:
-        # SQLite would go on writing to files that were deleted or replaced: all of it would be lost.
-        if self._opened and self._opened != self._files():
-            raise Unavailable.of(f"{self.path} or its log is not the file that was opened")
         # A deferred transaction that reads first could not become a writing one later.
-        self.run("BEGIN IMMEDIATE")
+        begin = "BEGIN IMMEDIATE"
+        if self._log is None:
+            self.run(begin)
+            self._log = self._opened_log()
+        elif self._log.is_in_place():
+            with self._log.turn(self._timeout):
+                self.run(begin)
+        else:
+            raise Unavailable.of(f"{self.path} or its log is not the file that was opened")
 
-    def _files(self) -> list[tuple[int, int]]:
-        """Which files the database and its log are; empty when one is missing."""
+    def _opened_log(self) -> Log | None:
         try:
-            found = [os.stat(path) for path in (self._file, f"{self._file}-wal")]
+            return Log(self._file)
         except OSError:
-            return []
-        return [(file.st_dev, file.st_ino) for file in found]
+            # Some network file systems allow none.
+            return None
 
     def roll_back(self) -> None:
         # A full disk makes SQLite roll back by itself.
@@ -125,6 +125,7 @@ class SqliteStorage(SqlStorage):
             self._pid = os.getpid()
             self._writing = threading.Lock()
             self._connections.disown()
+            self._close_log()
 
     def changes(self) -> int:
         with self.translated():
@@ -132,6 +133,12 @@ class SqliteStorage(SqlStorage):
 
     def close(self) -> None:
         self._connections.close_all()
+        self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
 
 class _Connections(peewee.SqliteDatabase):
@@ -163,5 +170,5 @@ class _Connections(peewee.SqliteDatabase):
 
 def _is_busy(error: peewee.OperationalError) -> bool:
     """Whether another process holds the lock."""
-    code: int = getattr(error.args[0], "sqlite_errorcode", 0)
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_BUSY

@@ -230,7 +230,7 @@ SAW = """
 WORKERS = "SELECT worker, names, last_seen, drain FROM worker ORDER BY worker"
 """All remembered workers."""
 
-DRAIN = "UPDATE worker SET drain = 1 WHERE worker = ?"
+DRAIN = "UPDATE worker SET drain = 1 WHERE worker = ? AND last_seen >= ?"
 """Ask a worker to finish what it has."""
 
 DRAINING = "SELECT worker FROM worker WHERE drain = 1"
@@ -244,10 +244,18 @@ DELETE = "DELETE FROM task WHERE id = ? AND status IN ('completed', 'failed', 'c
 
 
 @lru_cache
-def purge(*, by_name: bool) -> str:
-    """Delete finished tasks of one status, oldest first."""
+def purge(statuses: int, *, by_name: bool) -> str:
+    """Delete finished tasks of some statuses, those that finished first."""
+    candidates = " UNION ALL ".join(
+        [_FINISHED.format("AND name = ?" if by_name else "")] * statuses
+    )
     return f"""
         DELETE FROM task WHERE seq IN (
-            SELECT seq FROM task WHERE status = ? AND finished_at < ?
-            {"AND name = ?" if by_name else ""} ORDER BY finished_at, seq LIMIT ?)
-        RETURNING name"""
+            SELECT seq FROM ({candidates}) ORDER BY finished_at, seq LIMIT ?)
+        RETURNING name, status"""
+
+
+_FINISHED = """
+    SELECT * FROM (SELECT seq, finished_at FROM task
+        WHERE status = ? AND finished_at IS NOT NULL AND finished_at < ? {}
+        ORDER BY finished_at, seq LIMIT ?)"""

@@ -20,9 +20,11 @@ logger = logging.getLogger("jsonrpc_qm.worker")
 
 WAIT = 20.0
 """Seconds that a claim waits at the manager."""
-EARLY = 1.0
-"""An empty answer to a waiting claim that comes within so many seconds means something: the manager
-stops, or an operator has asked this worker to drain."""
+EARLY = 0.9
+"""A claim that comes back empty before this part of its wait says something: the manager stops, or
+an operator has asked this worker to drain."""
+PAUSE = 1.0
+"""Seconds between claims that do not wait, at most."""
 LINGER = 0.005
 """Seconds to gather outcomes while more are about to come."""
 BATCH = 500
@@ -50,7 +52,7 @@ class Holder(Protocol):
         """Give back what should have been started long ago."""
 
     def found_nothing(self) -> None:
-        """A claim came back empty without having waited."""
+        """A claim came back empty before its wait was over."""
 
 
 class Courier:
@@ -167,11 +169,12 @@ class Courier:
         if tasks:
             self._holder.accept(tasks)
             return 0.0
-        if self._stopped.is_set() or monotonic() - began > EARLY:
+        took = monotonic() - began
+        if self._stopped.is_set() or took > EARLY * self._wait > 0:
             return 0.0
         self._holder.found_nothing()
         # Not for secrets: many workers should not come back all at once.
-        return random.uniform(EARLY / 4, EARLY)  # noqa: S311
+        return random.uniform(PAUSE / 4, PAUSE) if took < PAUSE else 0.0  # noqa: S311
 
     def _report(self) -> None:
         with self._turn:

@@ -21,7 +21,7 @@ LONGEST = 5.0
 """Seconds after which a lease is extended at the latest: a cancellation arrives that way."""
 IDLE = 10.0
 """Seconds after which a worker that holds nothing is heard of, and hears whether it is to drain."""
-HURRY = 2.0
+HURRY = 1.0
 """Seconds between heartbeats that are sent because something might be up."""
 PROGRESS = 0.5
 """Seconds between heartbeats that only carry progress."""
@@ -52,6 +52,7 @@ class Heartbeat:
         self._bell = threading.Event()
         self._closed = False
         self._last = monotonic()
+        self._hurried = False
         self._not_before = 0.0
         self._next = 0.0
 
@@ -62,10 +63,8 @@ class Heartbeat:
 
     def hurry(self) -> None:
         """There may be something to learn before the next lease is due."""
-        now = monotonic()
-        if now - self._last > HURRY:
-            self._last = now - IDLE
-            self._bell.set()
+        self._hurried = True
+        self._bell.set()
 
     def told(self) -> None:
         """A handler has said how far it is."""
@@ -89,7 +88,7 @@ class Heartbeat:
                 self._beat()
 
     def _due_at(self) -> float:
-        at = self._last + IDLE
+        at = self._last + (HURRY if self._hurried else IDLE)
         for attempt in self._held():
             if attempt.stopping is not Stop.LOST:
                 at = min(at, attempt.seen + _interval(attempt))
@@ -114,6 +113,7 @@ class Heartbeat:
             self._not_before = monotonic() + self._link.failed(error)
         else:
             self._last = now
+            self._hurried = False
             self._link.answered()
             self._learn(due, answer, now)
 

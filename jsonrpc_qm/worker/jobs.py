@@ -44,12 +44,13 @@ class Job:
         self.result_name: str | None = None
         """The name of the task that is to follow a completed one."""
 
-    def follow_ups(self, task: Task) -> list[dict[str, Any]]:
-        """What to store together with the task's result."""
+    def follow_ups(self, task: Task, lease: float) -> list[dict[str, Any]]:
+        """What to store together with the task's result; its lease in seconds, like the task's."""
         follow_up = {
             "name": self.result_name,
             "parameters": {"id": task.id},
             "priority": task.priority,
+            "lease": lease,
         }
         if task.metadata:
             follow_up["metadata"] = task.metadata

@@ -211,7 +211,7 @@ class Runner:
             if wire["status"] == "failed":
                 _log_failure(attempt.task, wire["error"])
             elif wire["status"] == "completed" and attempt.job.result_name is not None:
-                wire["queue"] = attempt.job.follow_ups(attempt.task)
+                wire["queue"] = attempt.job.follow_ups(attempt.task, attempt.lease)
             self._courier.add(attempt, outcome, waiting)
         if self._left <= 0 and not self._running:
             self._end(Ending.RECYCLED, inf)

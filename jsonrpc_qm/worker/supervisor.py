@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
@@ -88,7 +89,9 @@ class _Supervisor:
                 place.process = multiprocessing.get_context("spawn").Process(
                     target=_work, args=(self._target, self._args), name="jsonrpc-qm-worker"
                 )
-                place.process.start()
+                # A child that is still importing would answer Ctrl-C with a traceback.
+                with _held_back(signal.SIGINT):
+                    place.process.start()
 
     def _wait(self, pipe: int) -> None:
         starts = [place.start_at for place in self._places if place.process is None]
@@ -164,8 +167,22 @@ def _signal_pipe() -> Iterator[int]:
         os.close(write_end)
 
 
+@contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """Let a signal arrive later, also in processes that are started meanwhile."""
+    # What it may start first would let the signal through.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+
+
 def _work(target: Callable[..., Ending], args: Sequence[Any]) -> None:
     """The child's side."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     leave(target(*args))
 

@@ -9,11 +9,11 @@ import pytest
 
 from jsonrpc_qm.server import running as start_up
 from jsonrpc_qm.server.running import Settings, running
-from jsonrpc_qm.server.service import Service
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller
 from tests.server.threads import ManagerThread, PlainCaller
+from tests.server.waiting import Waiting, Watched
 from tests.storage.conftest import STORAGES
 
 
@@ -29,27 +29,6 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
 def settings() -> Settings:
     """How the manager runs; for tests to override."""
     return Settings(port=0)
-
-
-class Watched(Service):
-    """A service that says how many claims it lets wait."""
-
-    made: "list[Watched]"
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.made.append(self)
-
-    @property
-    def parked(self) -> int:
-        """How many claims wait, and have asked for tasks before."""
-        waiters = {w for group in self._room._by_name.values() for w in group}
-        return sum(waiter.resume is not None for waiter in waiters)
-
-    @property
-    def watched(self) -> int:
-        """How many callers wait for the end of a task."""
-        return sum(len(self._watch._by_id[id]) for id in self._watch.ids)
 
 
 @pytest.fixture
@@ -68,9 +47,9 @@ async def call(
 
 
 @pytest.fixture
-def service(call: Caller) -> Watched:
-    """What is behind the manager that `call` calls."""
-    return Watched.made[0]
+def waiting(call: Caller) -> Waiting:
+    """Sends calls that wait to the manager that `call` calls."""
+    return Waiting(call, Watched.made[0])
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import SWEEP_LIMIT, Claim, Storage
-from jsonrpc_qm.transitions import Cancel, Complete, Fail, Release, claimed
+from jsonrpc_qm.transitions import Cancel, Complete, Extend, Fail, Release, claimed
 from tests.records import NOW, a_record
 from tests.storage.verbs import (
     add,
@@ -45,8 +45,9 @@ def test_a_claim_makes_of_a_task_what_transitions_says(
 def test_a_second_claim_forgets_the_first_attempt(storage: Storage) -> None:
     """A task that failed before is claimed as `claimed` says: outcome and progress anew."""
     first = started(storage, "a", backoff='{"base":0}')
+    changed(storage, Extend(id="a", token=first.token, progress="1", has_progress=True))
     failed = changed(storage, Fail(id="a", token=first.token, error='{"type":"E","message":""}'))
-    assert failed.status == "queued"
+    assert (failed.status, failed.progress) == ("queued", "1")
     expected = claimed(failed, NOW + 1, worker="w2", lease=None)
     assert claim(storage, "mail", now=NOW + 1, worker="w2") == [expected]
     assert get(storage, "a") == expected
@@ -74,11 +75,13 @@ def test_tasks_taken_one_by_one_come_in_the_same_order(storage: Storage) -> None
     add(
         storage,
         a_record("b", priority=1, run_at=NOW - 1),
-        a_record("c", name="other", run_at=NOW - 5),
+        a_record("e", name="other", run_at=NOW - 4),
+        a_record("d", name="other", run_at=NOW - 5),
+        a_record("c", priority=1, run_at=NOW - 1),
         a_record("a", name="other", priority=1, run_at=NOW - 2),
     )
-    taken = [claim(storage, "mail", "other") for _ in range(4)]
-    assert [ids(each) for each in taken] == [["a"], ["b"], ["c"], []]
+    taken = [claim(storage, "mail", "other") for _ in range(6)]
+    assert [ids(each) for each in taken] == [["a"], ["b"], ["c"], ["d"], ["e"], []]
 
 
 def test_a_claim_takes_no_more_than_max_tasks(storage: Storage) -> None:

@@ -150,10 +150,18 @@ def test_a_purge_begins_with_those_that_finished_longest_ago(storage: Storage) -
     assert left(storage) == ["b"]
 
 
-def test_a_purge_of_all_states_begins_with_the_oldest_of_them_all(finished: Storage) -> None:
+def test_a_purge_of_all_states_begins_with_the_oldest_of_them_all(storage: Storage) -> None:
     """However they finished: a limit takes the ones that finished longest ago."""
-    assert purge(finished, limit=4) == 4
-    assert left(finished) == ["f5", "c6", *UNFINISHED]
+    add(storage, *(a_record(id) for id in ("a", "b", "c", "d")))
+    tokens = {record.id: record.token for record in claim(storage, "mail", max_tasks=3)}
+    changed(storage, Cancel(id="d"), now=NOW + 1)
+    changed(storage, Fail(id="c", token=tokens["c"], error="{}", retry=False), now=NOW + 2)
+    changed(storage, Complete(id="b", token=tokens["b"]), now=NOW + 3)
+    changed(storage, Complete(id="a", token=tokens["a"]), now=NOW + 4)
+    assert purge(storage, limit=2) == 2
+    assert left(storage) == ["a", "b"]
+    assert purge(storage, limit=1) == 1
+    assert left(storage) == ["a"]
 
 
 def test_a_purge_of_nothing_leaves_the_storage_empty(storage: Storage) -> None:

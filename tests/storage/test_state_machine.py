@@ -113,7 +113,7 @@ class SideBySide(RuleBasedStateMachine):
     def play_in_one_transaction(self, played: list[Step], breaks: bool) -> None:
         self.compare(*played, breaks=breaks)
 
-    @rule(passed=st.sampled_from([1, 2, 5, 10, 30, WORKER_GONE + 1]))
+    @rule(passed=st.sampled_from([1, 1, 2, 2, 5, 10, 30, WORKER_GONE, WORKER_GONE + 1]))
     def let_time_pass(self, passed: int) -> None:
         self.now += passed
 

@@ -29,7 +29,7 @@ LIBRARIES = {
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
     "pebble": {"worker"},
-    "rich_click": {"cli"},
+    "click": {"cli"},
     "rich": {"cli"},
 }
 """Where a library may be used, for those that are to stay in their place."""

@@ -60,15 +60,16 @@ def test_a_result_handler_is_served_like_a_name() -> None:
     }
 
 
-def test_the_follow_up_takes_priority_and_metadata_along() -> None:
+def test_the_follow_up_takes_priority_lease_and_metadata_along() -> None:
     """A trace that begins with the producer goes on."""
     job = the_jobs({"add": Adding()})["add"]
     task = a_task("t1", priority=3, metadata={"traceparent": "00-1"})
-    assert job.follow_ups(task) == [
+    assert job.follow_ups(task, 5.0) == [
         {
             "name": "add.handle_result",
             "parameters": {"id": "t1"},
             "priority": 3,
+            "lease": 5.0,
             "metadata": {"traceparent": "00-1"},
         }
     ]
@@ -99,7 +100,9 @@ def test_more_names_than_a_claim_takes_are_refused() -> None:
         the_jobs({f"n{number}": plain for number in range(501)})
 
 
-@pytest.mark.parametrize("registry", [{"x" * 190: Adding()}, {"a": Adding(), "a.handle_result": plain}])
+@pytest.mark.parametrize(
+    "registry", [{"x" * 190: Adding()}, {"a": Adding(), "a.handle_result": plain}]
+)
 def test_a_name_that_leaves_no_room_for_its_result_handler_is_refused(
     registry: dict[str, Any],
 ) -> None:

@@ -39,7 +39,7 @@ async def amail(text: str = "") -> str:
     return text.upper()
 
 
-# -- working ------------------------------------------------------------------------------------
+# -- working -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", [mail, amail])
@@ -144,9 +144,7 @@ def test_what_was_claimed_too_early_is_given_back(
         manager.queue("work", {"long": number == 200})
     with working(manager, work, concurrency=1):
         manager.wait_until(lambda: manager.tasks["t201"].status == "started")
-        manager.wait_until(
-            lambda: sum(t.status == "started" for t in manager.tasks.values()) == 1
-        )
+        manager.wait_until(lambda: sum(t.status == "started" for t in manager.tasks.values()) == 1)
         assert manager.tasks["t400"].attempts == 0
         go.set()
         manager.wait_until(manager.all_finished)
@@ -160,7 +158,7 @@ def test_only_registered_names_are_claimed(manager: FakeManager) -> None:
     assert manager.tasks[other].status == "queued"
 
 
-# -- failing --------------------------------------------------------------------------------------
+# -- failing -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
@@ -236,6 +234,7 @@ def test_a_task_that_ends_the_event_loop_ends_it_not(manager: FakeManager) -> No
 
         leaving = asyncio.get_running_loop().create_task(leave())
         await asyncio.wait([leaving])
+        leaving.exception()
 
     with working(manager, exiting, amail):
         manager.finished(manager.queue("exiting"))
@@ -261,7 +260,7 @@ def test_an_async_handler_that_runs_too_long_is_cancelled(manager: FakeManager) 
         assert "0.05 s" in error["message"]
 
 
-# -- leases and cancellations -----------------------------------------------------------------------
+# -- leases and cancellations --------------------------------------------------------------------
 
 
 def test_a_busy_handler_keeps_its_lease(manager: FakeManager, go: Event) -> None:
@@ -284,7 +283,7 @@ def test_a_blocked_loop_keeps_the_leases_of_all_on_it(manager: FakeManager, go: 
     manager.lease = 0.1
 
     async def blocking() -> None:
-        go.wait(PATIENCE)  # noqa: ASYNC251 # the very mistake
+        go.wait(PATIENCE)  # the very mistake
 
     with working(manager, blocking):
         ids = {manager.queue("blocking") for _ in range(3)}
@@ -408,7 +407,7 @@ def test_progress_arrives(manager: FakeManager, go: Event) -> None:
         go.set()
 
 
-# -- the manager away -----------------------------------------------------------------------------
+# -- the manager away ----------------------------------------------------------------------------
 
 
 def test_outcomes_survive_the_managers_absence(
@@ -470,7 +469,7 @@ def test_a_worker_without_work_to_do_is_refused(manager: FakeManager) -> None:
         Runner({}, manager.source)
 
 
-# -- ending -----------------------------------------------------------------------------------------
+# -- ending --------------------------------------------------------------------------------------
 
 
 def test_an_idle_worker_stops_at_once(manager: FakeManager) -> None:
@@ -498,9 +497,7 @@ def test_what_runs_may_finish_and_what_waits_is_released(manager: FakeManager, g
     with working(manager, work, concurrency=1) as worker:
         assert started.wait(PATIENCE)
         worker.runner.stop(PATIENCE)
-        manager.wait_until(
-            lambda: sum(t.status == "started" for t in manager.tasks.values()) == 1
-        )
+        manager.wait_until(lambda: sum(t.status == "started" for t in manager.tasks.values()) == 1)
         go.set()
         worker.join()
     assert manager.tasks["t201"].result == "done"
@@ -509,9 +506,10 @@ def test_what_runs_may_finish_and_what_waits_is_released(manager: FakeManager, g
 
 
 def test_what_does_not_finish_within_the_grace_is_released(
-    manager: FakeManager, go: Event
+    manager: FakeManager, go: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its handler is told, and what it returns later is dropped."""
+    monkeypatch.setattr(runner_module, "LAST_WORDS", 0.05)
     seen: list[bool] = []
     started, left = Event(), Event()
 

@@ -104,9 +104,7 @@ class FakeManager:
         for task in [] if self.drain else due[:max_tasks]:
             self._tokens += 1
             taken.append(
-                replace(
-                    task, status=Status.STARTED, attempts=task.attempts + 1, token=self._tokens
-                )
+                replace(task, status=Status.STARTED, attempts=task.attempts + 1, token=self._tokens)
             )
             self.tasks[task.id] = taken[-1]
         return taken

@@ -1,0 +1,1 @@
+"""One task for each file of a folder, worked off by two processes; see README.md."""

@@ -1,0 +1,143 @@
+"""storage/base.py's `transition` in SQL: read, decide (transitions.py), write under a fence.
+
+Most events concern one task each and are carried out as a set. Those that may store tasks or take a
+unique key can depend on each other, and go one by one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from jsonrpc_qm.errors import Conflict, QueueError, TaskNotFound
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage import statements
+from jsonrpc_qm.transitions import Complete, Event, Retry
+
+Answer = Record | QueueError
+Placed = tuple[int, Event]
+"""An event and its place in the list that was given."""
+
+
+class SqlTransitions:
+    """The part of SqlStorage that changes tasks by events."""
+
+    run: Callable[..., Any]
+    run_many: Callable[..., int]
+    _read: Callable[[Sequence[str]], list[Record]]
+    _holder: Callable[[str, str], Record | None]
+    _add_group: Callable[[Sequence[Record]], list[Record] | QueueError]
+    _count: Callable[..., None]
+    _count_move: Callable[[Record, Record], None]
+    _undone_count: Callable[[], Callable[[], None]]
+
+    def transition(self, events: Sequence[Event], now: int) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        ids = {event.id for event in events}
+
+        def depends(placed: Placed) -> bool:
+            return _depends(placed[1], ids)
+
+        for alone, run in groupby(enumerate(events), depends):
+            if alone:
+                answers.update((place, self._apply_alone(event, now)) for place, event in run)
+            else:
+                for turn in _turns(run):
+                    answers.update(self._apply(self._complete(turn, answers, now), now))
+        return [answers[place] for place in range(len(events))]
+
+    def _complete(
+        self, turn: dict[str, Placed], answers: dict[int, Answer], now: int
+    ) -> list[Placed]:
+        """Complete what is as plain as nearly always, and give back the other events."""
+        plain = [event for _, event in turn.values() if isinstance(event, Complete)]
+        plain = [event for event in plain if not event.queue]
+        for chunk in statements.chunks(plain):
+            values = [value for event in chunk for value in (event.id, event.token, event.result)]
+            for row in self.run(statements.complete(len(chunk)), (now, now, *values)):
+                record = Record(*row)
+                self._count(record.name, "started", -1)
+                self._count(record.name, "completed")
+                answers[turn.pop(record.id)[0]] = record
+        return list(turn.values())
+
+    def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
+        """Apply events of different tasks."""
+        stored = {record.id: record for record in self._read([event.id for _, event in events])}
+        answers = {place: _decided(event, stored.get(event.id), now) for place, event in events}
+        changed = {
+            place: event
+            for place, event in events
+            if isinstance(answers[place], Record) and answers[place] is not stored[event.id]
+        }
+        self._add_followers(changed, answers)
+        after = [answers[place] for place in changed]
+        self._save((stored[record.id], record) for record in after if isinstance(record, Record))
+        return answers
+
+    def _add_followers(self, changed: dict[int, Event], answers: dict[int, Answer]) -> None:
+        """Store what goes with each outcome; a conflict there refuses the outcome."""
+        for place, event in changed.items():
+            if isinstance(event, Complete) and event.queue:
+                added = self._add_group(event.queue)
+                if isinstance(added, QueueError):
+                    answers[place] = added
+
+    def _apply_alone(self, event: Event, now: int) -> Answer:
+        before = next(iter(self._read([event.id])), None)
+        after = _decided(event, before, now)
+        if before is None or after is before or isinstance(after, QueueError):
+            return after
+        if isinstance(event, Retry) and after.unique_key is not None:
+            holder = self._holder(after.name, after.unique_key)
+            if holder is not None:
+                return Conflict.of(holder.id)
+        uncount = self._undone_count()
+        self.run("SAVEPOINT ending")
+        # First, since a task that follows may have the unique key of the one that ends.
+        self._save([(before, after)])
+        added = self._add_group(event.queue) if isinstance(event, Complete) else []
+        if isinstance(added, QueueError):
+            self.run("ROLLBACK TO ending")
+            uncount()
+        self.run("RELEASE ending")
+        return added if isinstance(added, QueueError) else after
+
+    def _save(self, changes: Iterable[tuple[Record, Record]]) -> None:
+        """Write each record's new state, if it still is as it was when it was read."""
+        rows = []
+        for before, after in changes:
+            rows.append(statements.save_params(before, after))
+            self._count_move(before, after)
+        if rows and self.run_many(statements.SAVE, rows) != len(rows):
+            raise RuntimeError("a task changed between its read and its write")
+
+
+def _depends(event: Event, ids: set[str]) -> bool:
+    """Whether what becomes of the event may depend on others of its batch, or theirs on it."""
+    if isinstance(event, Complete):
+        return any(task.unique_key is not None or task.id in ids for task in event.queue)
+    return isinstance(event, Retry)
+
+
+def _turns(events: Iterable[Placed]) -> Iterator[dict[str, Placed]]:
+    """Events of one task go one after the other, so that each sees the one before."""
+    waiting = list(events)
+    while waiting:
+        turn: dict[str, Placed] = {}
+        later = []
+        for place, event in waiting:
+            if event.id in turn:
+                later.append((place, event))
+            else:
+                turn[event.id] = (place, event)
+        yield turn
+        waiting = later
+
+
+def _decided(event: Event, record: Record | None, now: int) -> Answer:
+    if record is None:
+        return TaskNotFound.of(event.id)
+    try:
+        return event.apply(record, now)
+    except QueueError as refusal:
+        return refusal

@@ -1,0 +1,204 @@
+"""The examples, run as their readers run them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import StartManager
+from tests.acceptance.foreign_workers import EXAMPLES, LANGUAGES, ForeignWorker, Language
+from tests.acceptance.managers import ManagerProcess, environment
+from tests.acceptance.rpc import NoAnswer, Rpc, until
+from tests.acceptance.stub_managers import stub_manager
+
+TEXT = "to be,  or\nnot tö be 日本\u3000語"
+WORDS = 8
+
+StartForeign = Callable[[str], ForeignWorker]
+
+
+# -- workers in other languages ------------------------------------------------------------------
+
+
+@pytest.fixture(params=LANGUAGES)
+def language(request: pytest.FixtureRequest) -> Language:
+    """Each language that can be run here."""
+    found = LANGUAGES[request.param]
+    found.skip_if_missing()
+    return found
+
+
+@pytest.fixture
+def work(language: Language, tmp_path: Path) -> Iterator[StartForeign]:
+    """Starts the language's worker for the manager at a URL."""
+    with ExitStack() as ended:
+        yield lambda url: ended.enter_context(closing(ForeignWorker(language, url, tmp_path)))
+
+
+def count_words(rpc: Rpc, parameters: Any) -> dict[str, Any]:
+    """A task for the workers, once it is finished."""
+    id = rpc("queue", name="word-count", parameters=parameters, max_attempts=1)["id"]
+    return finished(rpc, id)
+
+
+def finished(rpc: Rpc, id: str) -> dict[str, Any]:
+    """The task, once it is finished."""
+    task: dict[str, Any] = rpc("get_task", id=id, wait=25)
+    assert task["finished_at"], task
+    return task
+
+
+def waits(rpc: Rpc) -> None:
+    """Return once a worker has asked for tasks."""
+    until(lambda: rpc("workers"))
+
+
+@pytest.mark.parametrize("name", sorted(language.file for language in LANGUAGES.values()))
+def test_a_worker_needs_fewer_than_40_lines(name: str) -> None:
+    """It is there to be copied."""
+    assert len((EXAMPLES / name).read_text().splitlines()) < 40
+
+
+def test_a_foreign_worker_does_its_tasks(
+    manager: ManagerProcess, rpc: Rpc, work: StartForeign
+) -> None:
+    """All languages count the same words, also in texts that are long, empty or not English."""
+    work(manager.url)
+    for text, words in [(TEXT, WORDS), ("", 0), ("ab " * 300_000, 300_000)]:
+        task = count_words(rpc, {"text": text})
+        assert (task["status"], task["result"]) == ("completed", {"words": words})
+
+
+@pytest.mark.parametrize("parameters", [None, "text", [1], {"text": 3}], ids=json.dumps)
+def test_a_foreign_worker_says_why_it_failed(
+    manager: ManagerProcess, rpc: Rpc, work: StartForeign, parameters: Any
+) -> None:
+    """The task's error says what is wrong with its parameters, and the worker goes on."""
+    work(manager.url)
+    task = count_words(rpc, parameters)
+    assert (task["status"], task["result"]) == ("failed", None)
+    assert task["error"]["message"] == "parameters.text must be a string"
+    assert task["error"]["type"]
+    assert count_words(rpc, {"text": TEXT})["status"] == "completed"
+
+
+def test_a_foreign_worker_survives_the_managers_restart(
+    start_manager: StartManager, work: StartForeign
+) -> None:
+    """While the manager is away it says so and tries again, until there is one."""
+    first = start_manager()
+    worker = work(first.url)
+    with Rpc(first.url) as rpc:
+        waits(rpc)
+    first.stop()
+    until(lambda: worker.log)
+    start_manager(port=first.port)
+    with Rpc(first.url) as rpc:
+        assert count_words(rpc, {"text": TEXT})["result"] == {"words": WORDS}
+
+
+def test_a_foreign_worker_sends_its_outcome_until_it_is_answered(work: StartForeign) -> None:
+    """A lost answer means the same call once more, with the same token."""
+    task = {"id": "1", "name": "word-count", "parameters": {"text": TEXT}, "token": 7}
+    with stub_manager(task, lambda number: number > 1) as stub:
+        work(stub.url)
+        until(lambda: stub.claims > 1)
+        outcome = {"method": "complete", "id": "1", "token": 7, "result": {"words": WORDS}}
+        assert stub.outcomes == [outcome, outcome]
+
+
+def test_a_foreign_worker_that_waits_stops_on_sigterm(
+    manager: ManagerProcess, rpc: Rpc, work: StartForeign
+) -> None:
+    """It takes nothing with it, and leaves nothing behind."""
+    worker = work(manager.url)
+    waits(rpc)
+    assert worker.stop() == 0
+    assert list(worker.temporary.iterdir()) == []
+    queued = rpc("queue", name="word-count", parameters={"text": TEXT})
+    task = rpc("get_task", id=queued["id"], wait=1)
+    assert (task["status"], task["attempts"]) == ("queued", 0)
+
+
+def test_a_foreign_worker_that_works_finishes_before_it_stops(work: StartForeign) -> None:
+    """On SIGTERM the outcome is delivered, and nothing more is claimed."""
+    started: list[ForeignWorker] = []
+
+    def signalled(number: int) -> bool:
+        until(lambda: started)
+        started[0].process.send_signal(signal.SIGTERM)
+        return True
+
+    task = {"id": "1", "name": "word-count", "parameters": {"text": TEXT}, "token": 7}
+    with stub_manager(task, signalled) as stub:
+        started.append(work(stub.url))
+        assert started[0].process.wait(20) == 0
+        assert ([outcome["method"] for outcome in stub.outcomes], stub.claims) == (["complete"], 1)
+
+
+# -- fibonacci.py ----------------------------------------------------------------------------------
+
+ON_ANY_PORT = """
+import functools, runpy
+from jsonrpc_qm import QueueManager
+QueueManager.run = functools.partialmethod(QueueManager.run, port=0)
+runpy.run_path("fibonacci.py", run_name="__main__")
+"""
+"""Runs fibonacci.py as a program that may not have port 8642."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with fibonacci.py in it."""
+    shutil.copy(EXAMPLES / "fibonacci.py", tmp_path)
+    return tmp_path
+
+
+def command(*arguments: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """`jsonrpc-qm` with these arguments, once it has ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "jsonrpc_qm", *arguments],
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=50, **options,
+    )  # fmt: skip
+
+
+def test_fibonacci_runs_manager_and_workers_in_one_process(folder: Path) -> None:
+    """`python fibonacci.py` queues a task, does it, prints its result, and ends by SIGTERM."""
+    program = [sys.executable, "-c", ON_ANY_PORT]
+    with subprocess.Popen(
+        program, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert "fibonacci(30) = 832040\n" in iter(process.stdout.readline, "")
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+
+
+def test_fibonacci_serves_all_commands(folder: Path, start_manager: StartManager) -> None:
+    """As its first lines say: serve, work, and queue --wait."""
+    url = ("--manager", start_manager("fibonacci:qm").url)
+    work = [sys.executable, "-m", "jsonrpc_qm", "work", "fibonacci:qm", *url]
+    with subprocess.Popen(
+        work, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as worker:
+        try:
+            done = command("queue", "fibonacci", '{"n": 30}', "--wait", *url, folder=folder)
+            assert (done.stdout, done.returncode) == ("832040\n", 0), done.stderr
+            bad = command("queue", "fibonacci", '{"n": -1}', "--wait", *url, folder=folder)
+            assert "n is a whole number from 0 on, not -1" in bad.stderr
+            assert bad.returncode == 1
+        finally:
+            worker.terminate()
+        output, _ = worker.communicate(timeout=30)
+        assert (output, worker.returncode) == (b"fibonacci(30) = 832040\n", 0)

@@ -1,0 +1,172 @@
+"""The configurations in docs/operating.md are good ones."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from jsonrpc_qm import Client
+from jsonrpc_qm.errors import Forbidden
+from jsonrpc_qm.server.chores import KEEP_COMPLETED
+from jsonrpc_qm.server.running import Settings, in_background
+from jsonrpc_qm.storage.memory import MemoryStorage
+from tests.docs.markdown import ROOT, Block, read
+from tests.docs.shell import need
+
+OPERATING = read(ROOT / "docs" / "operating.md")
+BLOCKS = [block for section in OPERATING.sections for block in section.blocks]
+UNITS = [block for block in BLOCKS if block.kind == "ini"]
+(NGINX,) = [block for block in BLOCKS if block.kind == "nginx"]
+
+MAIN = """
+daemon off;
+master_process off;
+pid {folder}/pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {server}
+}}
+"""
+"""What a distribution puts around it, in a folder of its own."""
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda block: block.argument)
+def test_units_are_good(unit: Block, tmp_path: Path) -> None:
+    """systemd finds nothing to say about a unit whose program is there."""
+    analyze = need("systemd-analyze")
+    command = f"ExecStart={Path(sys.executable).parent}/jsonrpc-qm "
+    text = unit.text.replace("ExecStart=/opt/jsonrpc-qm/bin/jsonrpc-qm ", command)
+    assert command in text
+    path = tmp_path / unit.argument
+    path.write_text(text)
+    done = subprocess.run(
+        [analyze, "verify", path], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
+    """As it stands there, but for the port and the certificate."""
+    nginx, openssl = need("nginx"), need("openssl")
+    pem, key = tmp_path / "pem", tmp_path / "key"
+    make = f"req -x509 -newkey rsa:2048 -nodes -subj /CN=queue -keyout {key} -out {pem}"
+    subprocess.run([openssl, *make.split()], check=True, capture_output=True)
+    text = NGINX.text.replace("listen 443", f"listen 127.0.0.1:{_free_port()}")
+    text = text.replace("/etc/ssl/queue.example.org.pem", str(pem))
+    text = text.replace("/etc/ssl/queue.example.org.key", str(key))
+    done = subprocess.run(
+        [nginx, "-p", tmp_path, "-t", "-c", _configuration(tmp_path, text)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr
+
+
+@pytest.fixture
+def behind_nginx(tmp_path: Path) -> Iterator[str]:
+    """The host and port of nginx in front of a manager, without TLS; ada's password is secret."""
+    program = need("nginx")
+    (tmp_path / "users").write_text("ada:{PLAIN}secret\n")
+    address = f"127.0.0.1:{_free_port()}"
+    with in_background(MemoryStorage(), Settings(port=0)) as url:
+        text = re.sub(r"ssl_certificate.*", "", NGINX.text)
+        text = text.replace("listen 443 ssl", f"listen {address}")
+        text = text.replace("/etc/nginx/jsonrpc-qm.users", str(tmp_path / "users"))
+        text = text.replace("127.0.0.1:8642", url.removeprefix("http://"))
+        command = [program, "-p", str(tmp_path), "-c", _configuration(tmp_path, text)]
+        with _running(command, address):
+            yield address
+
+
+def test_calls_go_through_nginx(behind_nginx: str) -> None:
+    """Who has the password can queue and work, with large requests too; others are refused."""
+    with closing(Client(f"http://ada:secret@{behind_nginx}", retry_for=0)) as client:
+        tasks = client.queue_many([{"name": "a", "parameters": "x" * 1_000_000}] * 4)
+        assert [task.id for task in client.claim(["a"], max_tasks=9)] == [task.id for task in tasks]
+    with closing(Client(f"http://{behind_nginx}", retry_for=0)) as client:
+        with pytest.raises(Forbidden):
+            client.stats()
+
+
+def test_a_claim_that_hangs_up_behind_nginx_takes_nothing(behind_nginx: str) -> None:
+    """nginx passes the hang-up on, so the next task goes to who is there."""
+    url = f"http://ada:secret@{behind_nginx}"
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "claim", "params": [["a"], "gone"]}'
+    head = (
+        f"POST /rpc HTTP/1.1\r\nHost: {behind_nginx}\r\nContent-Type: application/json\r\n"
+        f"Authorization: Basic YWRhOnNlY3JldA==\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    host, _, port = behind_nginx.partition(":")
+    with closing(Client(url, retry_for=0)) as client:
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+            _until(lambda: "gone" in [worker.worker for worker in client.workers()])
+        task = client.queue("a")
+        # The manager hears of it a moment after the client has gone.
+        assert [found.id for found in client.claim(["a"], wait=8)] == [task.id]
+
+
+def test_the_numbers_are_those_of_the_manager() -> None:
+    """nginx lets through what the manager takes, and waits as long as it may wait."""
+    from jsonrpc_qm.params import MAX_WAIT
+    from jsonrpc_qm.server.app import MAX_BODY
+
+    timeout = re.search(r"proxy_read_timeout (\d+)s", NGINX.text)
+    body = re.search(r"client_max_body_size (\d+)m", NGINX.text)
+    assert timeout is not None
+    assert int(timeout[1]) > MAX_WAIT
+    assert body is not None
+    assert int(body[1]) * 2**20 > MAX_BODY
+    assert KEEP_COMPLETED == 7 * 86400
+
+
+def _configuration(folder: Path, server: str) -> str:
+    path = folder / "nginx.conf"
+    path.write_text(MAIN.format(folder=folder, server=server))
+    return str(path)
+
+
+@contextmanager
+def _running(command: list[str], address: str) -> Iterator[None]:
+    host, _, port = address.partition(":")
+    program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def listens() -> bool:
+        assert program.poll() is None, program.stderr and program.stderr.read()
+        with socket.socket() as probe:
+            return probe.connect_ex((host, int(port))) == 0
+
+    try:
+        _until(listens)
+        yield
+    finally:
+        program.terminate()
+        program.communicate(timeout=10)
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    until = monotonic() + 10
+    while not reached():
+        assert monotonic() < until
+        sleep(0.02)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port

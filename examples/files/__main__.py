@@ -24,6 +24,8 @@ SKIPPED_FOLDERS = {"__pycache__", "site-packages"}
 """Folders of files that may change while they are read, or are nobody's standard library."""
 AT_ONCE = 500
 LOOK_SECONDS = 0.1
+PATIENCE = 2.0
+"""Seconds after which a manager that does not answer is given up."""
 
 
 def arguments() -> argparse.Namespace:
@@ -105,7 +107,7 @@ def run(options: argparse.Namespace, paths: Sequence[str], folder: Path) -> int:
     totals.create()
     with ExitStack() as stack:
         url = options.manager or stack.enter_context(manager(folder, options.port))
-        client = stack.enter_context(Client(url))
+        client = stack.enter_context(Client(url, retry_for=PATIENCE))
         process = stack.enter_context(workers(folder, client, url))
         print(f"{len(paths):,} files below {options.folder}, manager at {url}, work in {folder}")
         failed_before = failed(client)

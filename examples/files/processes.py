@@ -90,7 +90,9 @@ def workers(folder: Path, client: Client, url: str) -> Iterator[Process]:
     """Worker processes that have asked the manager for tasks."""
     before = {info.worker for info in client.workers()}
     count = ["--processes", str(WORKER_PROCESSES)]
-    process = Process(["work", "examples.files.app:qm", "--manager", url, *count], folder / "work.log")
+    process = Process(
+        ["work", "examples.files.app:qm", "--manager", url, *count], folder / "work.log"
+    )
 
     def ready() -> bool | None:
         new = [w for w in client.workers() if NAME in w.names and w.worker not in before]

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ class Sums(NamedTuple):
 
 def direct_results(paths: Iterable[str]) -> Results:
     """The same without a queue: one file after the other, here."""
-    results = {}
+    results: Results = {}
     for path in paths:
         try:
             results[path] = digest(Path(path))
@@ -55,7 +56,9 @@ def say(tasks: Sequence[Task], queued: Results, direct: Results) -> int:
     """Print what came out; the exit code, 1 when the two results differ."""
     console = Console()
     console.print(tasks_table(tasks), totals_table(Sums.of(queued), Sums.of(direct)))
-    different = [path for path in sorted({*queued, *direct}) if queued.get(path) != direct.get(path)]
+    different = [
+        path for path in sorted({*queued, *direct}) if queued.get(path) != direct.get(path)
+    ]
     if not different:
         console.print("[green]The totals agree with a direct computation.")
         return 0
@@ -89,27 +92,32 @@ def totals_table(queued: Sums, direct: Sums) -> Table:
     """Both sums beside each other."""
     table = Table("Totals", "by the queue", "directly")
     for name, left, right in zip(Sums._fields, queued, direct, strict=True):
-        shown = [f"{value:,}" if isinstance(value, int) else value[:16] for value in (left, right)]
+        shown = [
+            f"{value:,}" if isinstance(value, int) else str(value)[:16] for value in (left, right)
+        ]
         table.add_row(name, *shown, style=None if left == right else "red")
     return table
 
 
-def how_to_go_on(folder: Path | None) -> str:
-    """Commands to try, for a reader in the project's folder."""
-    program = shown_path(Path(sys.executable).with_name("jsonrpc-qm"))
-    kept = "" if folder is None else f" --storage sqlite:///{folder / 'tasks.db'}"
+def how_to_go_on(kept: Path | None) -> str:
+    """Commands to try, for a reader in the project's folder; `kept` has the tasks of this run."""
+    bin_folder = Path(sys.executable).parent
+    activated = shutil.which("jsonrpc-qm") == str(bin_folder / "jsonrpc-qm")
+    activate = "" if activated else f". {from_here(bin_folder / 'activate')} && "
+    served = "fibonacci:qm" if kept is None else f"--storage sqlite:///{kept}/tasks.db"
     return f"""
-Go on, in two terminals:
-  {program} serve{kept}
-  {program} stats --watch
-and in the folder examples, with one more:
-  {program} work fibonacci:qm
-  {program} queue fibonacci '{{"n": 30}}' --wait
-  {program} list
-"""
+Go on, in two terminals with
+  {activate}cd examples
+The manager, in one of them:
+  jsonrpc-qm serve {served}
+Workers, in the other; and then something to do:
+  jsonrpc-qm work fibonacci:qm &
+  jsonrpc-qm queue fibonacci '{{"n": 30}}' --wait
+  jsonrpc-qm stats
+  jsonrpc-qm --help"""
 
 
-def shown_path(path: Path) -> str:
-    """How to call the program from the current folder."""
+def from_here(path: Path) -> Path:
+    """The path as seen from the current folder, if it is below."""
     folder = Path.cwd()
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    return path.relative_to(folder) if path.is_relative_to(folder) else path

@@ -2,14 +2,16 @@
 
 import os
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from jsonrpc_qm.client.calls import Call
-from jsonrpc_qm.client.connections import Connections
 from jsonrpc_qm.client.protocol import DEFAULT_URL, Endpoint, closed, read
 from jsonrpc_qm.client.retrying import Retrying
 from jsonrpc_qm.client.verbs import Verbs
 from jsonrpc_qm.errors import Unavailable
+
+if TYPE_CHECKING:
+    from jsonrpc_qm.client.connections import Connections
 
 T = TypeVar("T")
 
@@ -84,5 +86,8 @@ class Client(Verbs):
                     raise
             self._connections.pause(pause)
 
-    def _connect(self) -> Connections:
+    def _connect(self) -> "Connections":
+        # Imported here: urllib3 takes as long as half of `jsonrpc-qm --help`.
+        from jsonrpc_qm.client.connections import Connections
+
         return Connections(self._endpoint, timeout=self._timeout, keep=self._keep)

@@ -99,6 +99,9 @@ class Dispatcher:
             return _refusal(InvalidRequest(), "params is no array and no object")
         if id is not NOID and bytes(id)[0] not in _SPACES_OR_ID:
             return _refusal(InvalidRequest(), "id is no string, no number and not null")
+        if id is NOID:
+            # Nobody gets what it would claim, so it is to claim nothing.
+            call = Call(lambda: False)
         request = Request(envelope.method, [params], id)
         result = get_method(self._methods, envelope.method)
         if isinstance(result, Right):

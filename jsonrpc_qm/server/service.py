@@ -104,18 +104,21 @@ class Service(Manager):
             if isinstance(answers, QueueError):
                 continue
             for step, found in zip(entry.operation.steps, answers, strict=True):
-                if step.verb in ("add", "claim"):
-                    for group in found:
-                        if not isinstance(group, QueueError):
-                            self._saw_records(group, due=False)
-                elif step.verb == "transition":
-                    self._saw_records(found, due=True)
-                    for followers in _new_tasks(step):
-                        self._saw_records(followers, due=False)
-                elif step.verb == "sweep":
-                    self._swept(found[0])
+                self._saw_step(step, found)
             if entry.future.cancelled():
                 self.give_back(_claimed(entry, answers))
+
+    def _saw_step(self, step: Step, found: list[Any]) -> None:
+        if step.verb in ("add", "claim"):
+            for group in found:
+                if not isinstance(group, QueueError):
+                    self._saw_records(group, due=False)
+        elif step.verb == "transition":
+            self._saw_records(found, due=True)
+            for followers in _new_tasks(step):
+                self._saw_records(followers, due=False)
+        elif step.verb == "sweep":
+            self._swept(found[0])
 
     def _saw_records(self, records: Any, *, due: bool) -> None:
         ready: Counter[str] = Counter()

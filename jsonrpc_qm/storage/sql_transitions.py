@@ -4,6 +4,7 @@ Most events concern one task each and are carried out as a set. Those that may s
 unique key can depend on each other, and go one by one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -53,10 +54,12 @@ class SqlTransitions:
         plain = [event for event in plain if not event.queue]
         for chunk in statements.chunks(plain):
             values = [value for event in chunk for value in (event.id, event.token, event.result)]
-            for row in self.run(statements.complete(len(chunk)), (now, now, *values)):
-                record = Record(*row)
-                self._count(record.name, "started", -1)
-                self._count(record.name, "completed")
+            rows = self.run(statements.complete(len(chunk)), (now, now, *values)).fetchall()
+            done = [Record(*row) for row in rows]
+            for name, tasks in Counter(record.name for record in done).items():
+                self._count(name, "started", -tasks)
+                self._count(name, "completed", tasks)
+            for record in done:
                 answers[turn.pop(record.id)[0]] = record
         return list(turn.values())
 

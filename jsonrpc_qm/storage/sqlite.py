@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,12 @@ PRAGMAS = {
     # Pages of log before it is copied into the database; fewer, longer copies than the default.
     "wal_autocheckpoint": 4000,
     # Bytes to which the log shrinks again when a long read has kept it from being copied.
-    "journal_size_limit": 64 * 1024 * 1024,
+    "journal_size_limit": 32 * 1024 * 1024,
     "temp_store": "memory",
 }
+
+WARN_EVERY = 10.0
+"""Seconds between two lines of the log that say the same."""
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first release with RETURNING."""
@@ -59,8 +62,12 @@ class SqliteStorage(SqlStorage):
         self._timeout = timeout
         # Threads that connect later must find the same file, wherever the process has moved to.
         self._file = os.path.realpath(path)
+        if Path(self._file).exists() and not os.access(self._file, os.W_OK):
+            # SQLite would put a read-only log beside it, which outlives the cause.
+            raise Unavailable.of(f"the database {self.path} is read-only")
         self._log: Log | None = None
-        self._connections = _Connections(self._file, timeout=timeout)
+        self._warned, self._warned_at = "", 0.0
+        self._connections = _Connections(self._file, timeout=timeout, check=self._check_place)
         super().__init__(self._connections)
         with self.transaction():
             create_schema(self.database)
@@ -90,11 +97,14 @@ class SqliteStorage(SqlStorage):
         if self._log is None:
             self.run(begin)
             self._log = self._opened_log()
-        elif self._log.is_in_place():
+        else:
+            self._check_place()
             with self._log.turn(self._timeout):
                 self.run(begin)
-        else:
-            raise Unavailable.of(f"{self.path} or its log is not the file that was opened")
+
+    def _check_place(self) -> None:
+        if self._log is not None and not self._log.is_in_place():
+            raise peewee.OperationalError("it or its log is not the file that was opened")
 
     def _opened_log(self) -> Log | None:
         try:
@@ -116,8 +126,14 @@ class SqliteStorage(SqlStorage):
         except (peewee.IntegrityError, sqlite3.IntegrityError):
             raise
         except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
-            logger.warning("%s: %s", self.path, error)
+            self._warn(str(error))
             raise Unavailable.of(f"the database {self.path} can't be used ({error})") from error
+
+    def _warn(self, reason: str) -> None:
+        # On a full disk every call fails, and each line takes room.
+        if reason != self._warned or time.monotonic() - self._warned_at > WARN_EVERY:
+            logger.warning("%s: %s", self.path, reason)
+            self._warned, self._warned_at = reason, time.monotonic()
 
     def _leave_parents_alone(self) -> None:
         """After a fork: the connections and the lock are the parent's."""
@@ -144,12 +160,15 @@ class SqliteStorage(SqlStorage):
 class _Connections(peewee.SqliteDatabase):
     """A connection a thread, all of which any thread may close."""
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, *, timeout: float, check: Callable[[], None]) -> None:
+        self._check = check
         self._opened: list[sqlite3.Connection] = []
         self._inherited: list[sqlite3.Connection] = []
         super().__init__(path, pragmas=PRAGMAS, timeout=timeout, check_same_thread=False)
 
     def _connect(self) -> Any:
+        # Without this a file that was moved would be made anew, empty.
+        self._check()
         connection = super()._connect()  # type: ignore[misc]
         # From here on SqliteStorage.run does the waiting.
         connection.execute("PRAGMA busy_timeout = 0")
@@ -170,5 +189,5 @@ class _Connections(peewee.SqliteDatabase):
 
 def _is_busy(error: peewee.OperationalError) -> bool:
     """Whether another process holds the lock."""
-    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    code: int = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_BUSY

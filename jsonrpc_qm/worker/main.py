@@ -1,18 +1,16 @@
 """Runs a worker process from its start to its end by a signal."""
 
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from queue import SimpleQueue
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from time import sleep
-from types import FrameType
 from typing import NoReturn
 
 from jsonrpc_qm.worker.base import PoolName, Worker
 from jsonrpc_qm.worker.runner import Ending, Runner
+from jsonrpc_qm.worker.signals import ABANDON_SIGNAL, SignalPipe
 from jsonrpc_qm.worker.source import TaskSource
 
 DEFAULT_CONCURRENCY = 8
@@ -20,9 +18,6 @@ RECYCLED = 75
 """The exit code of a worker process that is to be started anew."""
 LINGERING = 3.0
 """Seconds that threads which handlers have left behind may hold up the end of the process."""
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-ABANDON_SIGNAL = signal.SIGQUIT
 
 
 def run_workers(
@@ -75,26 +70,28 @@ def run_workers(
         burst=burst,
         worker_name=worker_name,
     )
-    # SimpleQueue.put is the one that may be called from a signal's handler.
-    events: SimpleQueue[int] = SimpleQueue()
     found: list[Ending | BaseException] = []
+    with closing(SignalPipe()) as pipe:
 
-    def run() -> None:
-        try:
-            found.append(runner.run())
-        except BaseException as error:
-            found.append(error)
-        events.put(0)
+        def run() -> None:
+            try:
+                found.append(runner.run())
+            except BaseException as error:
+                found.append(error)
+            pipe.tell()
 
-    with _signals(events):
-        threading.Thread(target=run, name="jsonrpc-qm-runner", daemon=True).start()
-        stopping = False
-        while signal_number := events.get():
-            if signal_number == ABANDON_SIGNAL or (stopping and not supervised):
-                runner.abandon()
-            else:
-                runner.stop(grace)
-            stopping = True
+        is_main = threading.current_thread() is threading.main_thread()
+        with pipe.installed() if is_main else nullcontext():
+            thread = threading.Thread(target=run, name="jsonrpc-qm-runner", daemon=True)
+            thread.start()
+            stopping = False
+            while number := pipe.next():
+                if number == ABANDON_SIGNAL or (stopping and not supervised):
+                    runner.abandon()
+                else:
+                    runner.stop(grace)
+                stopping = True
+            thread.join()
     if isinstance(found[0], BaseException):
         raise found[0]
     return found[0]
@@ -110,21 +107,3 @@ def leave(ending: Ending) -> NoReturn:
 def _end_at_last(code: int) -> None:
     sleep(LINGERING)
     os._exit(code)
-
-
-@contextmanager
-def _signals(events: "SimpleQueue[int]") -> Iterator[None]:
-    """Put the signals that arrive into the queue, if this is the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def put(number: int, _: FrameType | None) -> None:
-        events.put(number)
-
-    before = {number: signal.signal(number, put) for number in (*STOP_SIGNALS, ABANDON_SIGNAL)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

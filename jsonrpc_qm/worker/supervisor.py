@@ -7,18 +7,18 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from math import inf
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from jsonrpc_qm.retry import Backoff, backoff_seconds
-from jsonrpc_qm.worker.main import ABANDON_SIGNAL, RECYCLED, STOP_SIGNALS, leave
+from jsonrpc_qm.worker.main import RECYCLED, leave
 from jsonrpc_qm.worker.runner import Ending
+from jsonrpc_qm.worker.signals import ABANDON_SIGNAL, SignalPipe
 
 logger = logging.getLogger("jsonrpc_qm.worker")
 
@@ -73,7 +73,7 @@ class _Supervisor:
         self._kill_at = inf
 
     def run(self) -> None:
-        with _signal_pipe() as pipe:
+        with closing(SignalPipe()) as pipe, pipe.installed():
             while self._places:
                 self._start_due()
                 self._wait(pipe)
@@ -93,14 +93,13 @@ class _Supervisor:
                 with _held_back(signal.SIGINT):
                     place.process.start()
 
-    def _wait(self, pipe: int) -> None:
+    def _wait(self, pipe: SignalPipe) -> None:
         starts = [place.start_at for place in self._places if place.process is None]
         until = min([*starts, self._kill_at])
         patience = None if until == inf else max(until - monotonic(), 0.0)
         living = [place.process.sentinel for place in self._places if place.process is not None]
-        if pipe in wait([pipe, *living], patience):
-            for number in os.read(pipe, 100):
-                self._pass_on(number)
+        if pipe.fileno() in wait([pipe.fileno(), *living], patience):
+            self._pass_on(pipe.next())
         if monotonic() >= self._kill_at:
             self._kill_at = inf
             logger.error("worker processes did not end in time, so they are killed")
@@ -146,25 +145,6 @@ class _Supervisor:
             logger.error(
                 "worker process %s died with exit code %s; a new one in %.1f s", pid, code, pause
             )
-
-
-@contextmanager
-def _signal_pipe() -> Iterator[int]:
-    """A file descriptor from which the numbers of the arriving signals can be read."""
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-
-    def put(number: int, _: FrameType | None) -> None:
-        os.write(write_end, bytes([number]))
-
-    before = {number: signal.signal(number, put) for number in (*STOP_SIGNALS, ABANDON_SIGNAL)}
-    try:
-        yield read_end
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        os.close(read_end)
-        os.close(write_end)
 
 
 @contextmanager

@@ -28,7 +28,10 @@ class Language(NamedTuple):
     def skip_if_missing(self) -> None:
         """Skip the test where it can't be run; on a CI machine that is a failure."""
         for command in self.needs:
-            if shutil.which(command[0]) and not subprocess.run(command, capture_output=True).returncode:
+            if (
+                shutil.which(command[0])
+                and not subprocess.run(command, capture_output=True).returncode
+            ):
                 continue
             reason = f"{self.file} needs what `{' '.join(command)}` looks for"
             if os.environ.get("CI"):
@@ -39,7 +42,9 @@ class Language(NamedTuple):
 LANGUAGES = {
     "shell": Language("bash", "worker.sh", (["bash", "--version"], ["curl", "-V"], ["jq", "-V"])),
     "JavaScript": Language("node", "worker.mjs", (["node", "-e", "fetch"],)),
-    "PHP": Language("php", "worker.php", (["php", "-r", "curl_version(); pcntl_get_last_error();"],)),
+    "PHP": Language(
+        "php", "worker.php", (["php", "-r", "curl_version(); pcntl_get_last_error();"],)
+    ),
 }
 
 

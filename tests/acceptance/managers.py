@@ -95,3 +95,15 @@ class ManagerProcess:
         self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+def failed_start(*what: str, folder: Path, prefix: Sequence[str] = (), port: int = 0) -> str:
+    """Start a manager that can't start, and give the line in which it says why."""
+    command = [*prefix, sys.executable, "-m", "jsonrpc_qm", "serve", *what, "--port", str(port)]
+    failed = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment(), timeout=30
+    )
+    assert failed.returncode > 0
+    assert failed.stdout == ""
+    assert "Traceback" not in failed.stderr
+    return failed.stderr

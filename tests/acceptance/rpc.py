@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError as NoAnswer
 
-__all__ = ["NoAnswer", "RawCall", "Refused", "Rpc", "until"]
+__all__ = ["NoAnswer", "RawCall", "Refused", "Rpc", "until", "until_heard_of"]
 
 
 class Refused(Exception):
@@ -116,3 +116,8 @@ def until(happened: Callable[[], Any], *, within: float = 20.0) -> Any:
             return answer
         assert time.monotonic() < deadline, f"not within {within} seconds"
         time.sleep(0.01)
+
+
+def until_heard_of(rpc: Rpc, worker: str) -> None:
+    """Wait until a worker's call has arrived at the manager."""
+    until(lambda: worker in {row["worker"] for row in rpc("workers")})

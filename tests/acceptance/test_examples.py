@@ -1,18 +1,23 @@
 """The examples, run as their readers run them."""
 
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from examples.files import report
+from examples.files.app import TOTALS, FileDigest, digest
+from examples.files.totals import Results, Totals
+from jsonrpc_qm import Fail, Status, Task
 from tests.acceptance.conftest import StartManager
 from tests.acceptance.foreign_workers import EXAMPLES, LANGUAGES, ForeignWorker, Language
 from tests.acceptance.managers import ManagerProcess, environment
@@ -22,6 +27,7 @@ from tests.acceptance.stub_managers import stub_manager
 TEXT = "to be,  or\nnot tö be 日本\u3000語"
 WORDS = 8
 
+ROOT = EXAMPLES.parent
 StartForeign = Callable[[str], ForeignWorker]
 
 
@@ -77,16 +83,16 @@ def test_a_foreign_worker_does_its_tasks(
         assert (task["status"], task["result"]) == ("completed", {"words": words})
 
 
-@pytest.mark.parametrize("parameters", [None, "text", [1], {"text": 3}], ids=json.dumps)
 def test_a_foreign_worker_says_why_it_failed(
-    manager: ManagerProcess, rpc: Rpc, work: StartForeign, parameters: Any
+    manager: ManagerProcess, rpc: Rpc, work: StartForeign
 ) -> None:
     """The task's error says what is wrong with its parameters, and the worker goes on."""
     work(manager.url)
-    task = count_words(rpc, parameters)
-    assert (task["status"], task["result"]) == ("failed", None)
-    assert task["error"]["message"] == "parameters.text must be a string"
-    assert task["error"]["type"]
+    for parameters in (None, "text", [1], {"text": 3}):
+        task = count_words(rpc, parameters)
+        assert (task["status"], task["result"]) == ("failed", None)
+        assert task["error"]["message"] == "parameters.text must be a string"
+        assert task["error"]["type"]
     assert count_words(rpc, {"text": TEXT})["status"] == "completed"
 
 
@@ -129,7 +135,7 @@ def test_a_foreign_worker_that_waits_stops_on_sigterm(
 
 
 def test_a_foreign_worker_that_works_finishes_before_it_stops(work: StartForeign) -> None:
-    """On SIGTERM the outcome is delivered, and nothing more is claimed."""
+    """SIGTERM waits until the manager has answered the outcome."""
     started: list[ForeignWorker] = []
 
     def signalled(number: int) -> bool:
@@ -141,7 +147,7 @@ def test_a_foreign_worker_that_works_finishes_before_it_stops(work: StartForeign
     with stub_manager(task, signalled) as stub:
         started.append(work(stub.url))
         assert started[0].process.wait(20) == 0
-        assert ([outcome["method"] for outcome in stub.outcomes], stub.claims) == (["complete"], 1)
+        assert [outcome["method"] for outcome in stub.outcomes] == ["complete"]
 
 
 # -- fibonacci.py ----------------------------------------------------------------------------------
@@ -162,12 +168,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(*arguments: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """`jsonrpc-qm` with these arguments, once it has ended."""
+def python(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Python with these arguments, once it has ended."""
     return subprocess.run(
-        [sys.executable, "-m", "jsonrpc_qm", *arguments],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=50, **options,
-    )  # fmt: skip
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment() | env,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
 
 
 def test_fibonacci_runs_manager_and_workers_in_one_process(folder: Path) -> None:
@@ -188,17 +198,123 @@ def test_fibonacci_runs_manager_and_workers_in_one_process(folder: Path) -> None
 def test_fibonacci_serves_all_commands(folder: Path, start_manager: StartManager) -> None:
     """As its first lines say: serve, work, and queue --wait."""
     url = ("--manager", start_manager("fibonacci:qm").url)
+    queue = ("-m", "jsonrpc_qm", "queue", "fibonacci")
     work = [sys.executable, "-m", "jsonrpc_qm", "work", "fibonacci:qm", *url]
     with subprocess.Popen(
         work, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as worker:
         try:
-            done = command("queue", "fibonacci", '{"n": 30}', "--wait", *url, folder=folder)
+            done = python(*queue, '{"n": 30}', "--wait", *url, folder=folder)
             assert (done.stdout, done.returncode) == ("832040\n", 0), done.stderr
-            bad = command("queue", "fibonacci", '{"n": -1}', "--wait", *url, folder=folder)
+            bad = python(*queue, '{"n": -1}', "--wait", *url, folder=folder)
             assert "n is a whole number from 0 on, not -1" in bad.stderr
             assert bad.returncode == 1
         finally:
             worker.terminate()
         output, _ = worker.communicate(timeout=30)
         assert (output, worker.returncode) == (b"fibonacci(30) = 832040\n", 0)
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+FILES = Path(json.__file__).parent
+NUMBER = len(list(FILES.glob("*.py")))
+
+
+def run_files(*arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
+    """The example on a small folder, with a folder for temporary files."""
+    temporary.mkdir()
+    return python(
+        "-m", "examples.files", str(FILES), *arguments, folder=ROOT, TMPDIR=str(temporary)
+    )
+
+
+def test_files_adds_up_what_two_processes_find(tmp_path: Path) -> None:
+    """Totals as computed directly, a table, commands to go on with, and nothing left behind."""
+    done = run_files(temporary=tmp_path / "tmp")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The totals agree with a direct computation." in done.stdout
+    rows = {cells[0]: cells[1:] for cells in cells_of(done.stdout)}
+    assert rows["tasks"] == rows["files"][:1] == [str(NUMBER)]
+    assert (rows["failed"], rows["retries"]) == (["0"], ["0"])
+    assert {"rate", "from queue to result, median", "from queue to result, p99"} <= rows.keys()
+    assert "jsonrpc-qm serve fibonacci:qm\n" in done.stdout
+    assert list((tmp_path / "tmp").iterdir()) == []
+    with Rpc(url_in(done.stdout)) as rpc, pytest.raises(NoAnswer):
+        rpc("stats")
+
+
+def test_files_uses_a_manager_that_runs(manager: ManagerProcess, rpc: Rpc, tmp_path: Path) -> None:
+    """With --manager the tasks are there afterwards; with --keep so are totals and logs."""
+    done = run_files("--manager", manager.url, "--keep", temporary=tmp_path / "tmp")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rpc("stats")["names"]["file-digest"]["completed"] == NUMBER
+    (kept,) = (tmp_path / "tmp").iterdir()
+    assert {file.name for file in kept.iterdir()} >= {"totals.db", "work.log"}
+
+
+def test_files_without_a_manager_is_one_line(tmp_path: Path) -> None:
+    """A manager that can't be reached is named, without a traceback."""
+    done = run_files("--manager", "http://127.0.0.1:9", temporary=tmp_path / "tmp")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Unavailable")
+    assert done.stderr.count("\n") == 1
+
+
+def test_files_fails_when_the_totals_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is 1 and the path is named, whether its digest differs or is not there."""
+    tasks = [a_file_task()]
+    right: Results = {"/a": digest(FILES / "decoder.py")}
+    assert report.say(tasks, right, right) == 0
+    for wrong in ({"/a": {**right["/a"], "lines": 1}}, {}, {**right, "/a b": right["/a"]}):
+        assert report.say(tasks, wrong, right) == 1
+        assert "  /a" in capsys.readouterr().out
+
+
+def test_a_result_that_is_handled_twice_is_added_up_once(tmp_path: Path) -> None:
+    """handle_result happens at least once; the totals are as if it were exactly once."""
+    totals = Totals(tmp_path / "totals.db")
+    totals.create()
+    task = a_file_task(totals.path)
+    for _ in range(2):
+        FileDigest().handle_result(task)
+    assert (totals.count(), totals.results()) == (1, {"/a": task.result})
+
+
+def test_a_file_that_cannot_be_read_fails_for_good() -> None:
+    """Its task is not tried again, and the direct computation leaves it out."""
+    missing = str(FILES / "no such file")
+    with pytest.raises(Fail, match="no such file"):
+        FileDigest().run(missing)
+    assert report.direct_results([missing]) == {}
+
+
+def a_file_task(totals: Path | None = None) -> Task:
+    """A task of the example, completed."""
+    start = datetime(2030, 1, 1, tzinfo=UTC)
+    return Task(
+        id="1",
+        name="file-digest",
+        parameters={"path": "/a"},
+        result=digest(FILES / "decoder.py"),
+        status=Status.COMPLETED,
+        attempts=1,
+        metadata={TOTALS: str(totals)},
+        run_at=start,
+        created_at=start,
+        updated_at=start,
+        finished_at=start + timedelta(seconds=1),
+    )
+
+
+def cells_of(output: str) -> list[list[str]]:
+    """The cells of each row of the tables."""
+    rows = [line for line in output.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row.strip("│").split("│")] for row in rows]
+
+
+def url_in(output: str) -> str:
+    """Where the example's own manager listened."""
+    found = re.search(r"manager at (http\S+),", output)
+    assert found, output
+    return found[1]

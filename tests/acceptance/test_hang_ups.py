@@ -17,7 +17,7 @@ from tests.acceptance.callers import Caller
 from tests.acceptance.conftest import StartManager
 from tests.acceptance.managers import ManagerProcess
 from tests.acceptance.networks import Host, two_hosts
-from tests.acceptance.rpc import RawCall, Rpc, until
+from tests.acceptance.rpc import RawCall, Rpc, until, until_heard_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -31,7 +31,7 @@ A_MINUTE = 60
 def waiting_claim(manager: ManagerProcess, rpc: Rpc, worker: str, *, name: str = "mail") -> RawCall:
     """A claim that has arrived at the manager and waits there."""
     call = RawCall(manager.url, "claim", names=[name], worker=worker, wait=50, lease=A_MINUTE)
-    until(lambda: worker in {row["worker"] for row in rpc("workers")})
+    until_heard_of(rpc, worker)
     return call
 
 
@@ -97,7 +97,7 @@ def test_an_answer_that_nobody_read_is_taken_back(
     """
     claim = {"names": ["mail"], "worker": "frozen", "wait": 50, "lease": A_MINUTE}
     with Caller(manager.url, [{"method": "claim", "params": claim, "close": close}]) as frozen:
-        until(lambda: rpc("workers"))
+        until_heard_of(rpc, "frozen")
         frozen.freeze()
         queued = rpc("queue", name="mail")
         until(lambda: rpc("get_task", id=queued["id"])["status"] == "started")

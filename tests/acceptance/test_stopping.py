@@ -1,8 +1,6 @@
 """SIGTERM and SIGINT: what waits is answered, what runs finishes, and the file is left clean."""
 
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import StartManager
-from tests.acceptance.managers import ManagerProcess, environment, sqlite_url
+from tests.acceptance.managers import ManagerProcess, failed_start, sqlite_url
 from tests.acceptance.rpc import NoAnswer, RawCall, Refused, Rpc, until
 from tests.acceptance.sqlite_file import SqliteFile
 
@@ -115,16 +113,14 @@ def test_a_new_start_goes_on_at_once(start_manager: StartManager) -> None:
         assert rpc("complete", id="a", token=task["token"])["status"] == "completed"
 
 
-def test_a_taken_port_is_one_clear_line(manager: ManagerProcess, rpc: Rpc, tasks_db: Path) -> None:
+def test_a_taken_port_is_one_clear_line(
+    manager: ManagerProcess, rpc: Rpc, tasks_db: Path, tmp_path: Path
+) -> None:
     """A second manager on the port gives up, and the first goes on."""
     storage = ("--storage", sqlite_url(tasks_db))
-    command = [sys.executable, "-m", "jsonrpc_qm", "serve", *storage, "--port", str(manager.port)]
-    second = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=30)
-    assert second.returncode not in (0, None)
-    assert f"127.0.0.1:{manager.port}" in second.stderr
-    assert "in use" in second.stderr
-    assert "Traceback" not in second.stderr
-    assert second.stdout == ""
+    said = failed_start(*storage, folder=tmp_path, port=manager.port)
+    assert f"127.0.0.1:{manager.port}" in said
+    assert "in use" in said
     assert rpc("queue", name="mail")["status"] == "queued"
 
 

@@ -22,7 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted(
+    path for where in ("*.md", "docs/**/*.md", "examples/**/*.md") for path in ROOT.glob(where)
+)
 KINDS = ("sh", "python", "output", "json", "ini", "nginx", "text")
 
 _FENCE = re.compile(r"^```(?P<info>.*)$")

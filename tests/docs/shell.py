@@ -41,7 +41,7 @@ class Reader:
         self.printed = ""
         """What the last block printed."""
         self._environment = self._settings()
-        self._programs: list[subprocess.Popen[bytes]] = []
+        self._programs: list[subprocess.Popen[str]] = []
         self._shell = subprocess.Popen(
             ["bash"],
             cwd=folder,
@@ -93,8 +93,7 @@ class Reader:
             [sys.executable, "-W", "error", "example.py"],
             cwd=self.folder,
             env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=45,
             check=False,
@@ -134,6 +133,7 @@ class Reader:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                text=True,
                 start_new_session=True,
             )
         self._programs.append(program)
@@ -141,9 +141,9 @@ class Reader:
             return  # a worker waits for its manager by itself
         until = monotonic() + START_SECONDS
         while not self._answers():
-            assert program.poll() is None and monotonic() < until, (
-                f"{text} does not answer: {(self.folder / f'{name}.log').read_text()}"
-            )
+            if program.poll() is not None or monotonic() > until:
+                said = (self.folder / f"{name}.log").read_text()
+                raise AssertionError(f"{text} does not answer: {said}")
             sleep(0.02)
 
     def _answers(self) -> bool:
@@ -181,7 +181,7 @@ def matches(expected: str, printed: str) -> bool:
     return re.fullmatch(".*".join(parts), printed.strip(), re.DOTALL) is not None
 
 
-def _signal(program: "subprocess.Popen[bytes] | subprocess.Popen[str]", number: int) -> None:
+def _signal(program: "subprocess.Popen[str]", number: int) -> None:
     # Each has a session of its own, so this reaches what it has started, and nobody else.
     if program.poll() is None:
         os.killpg(program.pid, number)

@@ -23,7 +23,7 @@ COMMANDS = ("git", "cd", "make", "pip", "python3", "sudo", "systemctl", "nginx",
 """What `sh setup` blocks, which are not run, may begin a line with."""
 
 
-@pytest.fixture(params=DOCUMENTS, ids=lambda path: path.name)
+@pytest.fixture(params=DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def document(request: pytest.FixtureRequest) -> Document:
     """Each document in turn."""
     return read(request.param)
@@ -65,6 +65,7 @@ def test_setup_commands_can_be_run(document: Document) -> None:
             for line in block.text.splitlines():
                 assert not line or line.startswith(COMMANDS), line
             for target in re.findall(r"^make (\w+)", block.text, re.MULTILINE):
+                assert (ROOT / "Makefile").exists()
                 makefile = (ROOT / "Makefile").read_text()
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
 

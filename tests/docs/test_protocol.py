@@ -10,7 +10,7 @@ import pytest
 from jsonrpc_qm import params
 from jsonrpc_qm.errors import BY_CODE
 from jsonrpc_qm.params import Params
-from jsonrpc_qm.retry import Backoff
+from jsonrpc_qm.retry import TEN_YEARS, Backoff
 from jsonrpc_qm.rpc.methods import METHODS
 from jsonrpc_qm.storage.base import NameStats
 from jsonrpc_qm.task import TRANSITIONS, Status, Task
@@ -144,7 +144,7 @@ def _bounds(kind: Any) -> list[float]:
 
 def _shown(bound: float) -> str:
     """A bound as the table writes it: thousands with commas, long durations in their unit."""
-    if bound == params.TEN_YEARS:
+    if bound == TEN_YEARS:
         return "10 years"
     if bound == 30 * 86400:
         return "30 days"

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -85,3 +86,18 @@ async def until(happened: Callable[[], Any]) -> None:
     async with asyncio.timeout(10):
         while not happened():
             await asyncio.sleep(0.001)
+
+
+async def settled(call: Caller, id: str, *, status: str) -> dict[str, Any]:
+    """The task, once it has come to a state."""
+    async with asyncio.timeout(10):
+        while True:
+            task: dict[str, Any] = await call("get_task", id)
+            if task["status"] == status:
+                return task
+            await asyncio.sleep(0.005)
+
+
+def seconds_between(early: str, late: str) -> float:
+    """Seconds from one time to another."""
+    return (datetime.fromisoformat(late) - datetime.fromisoformat(early)).total_seconds()

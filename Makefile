@@ -1,0 +1,32 @@
+# What there is to do here; `make help` lists it. PYTHON=... chooses the Python of a new .venv.
+
+.PHONY: help run test lint check bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Do the main job on real files: install into .venv, then run examples/files
+	@scripts/venv .venv
+	@.venv/bin/python -m examples.files
+
+test: ## Install what the tests need and run all; the quick ones with every Python here
+	@scripts/system-packages
+	@scripts/venv .venv test
+	@scripts/test-other-pythons .venv/bin/python
+	.venv/bin/python -m pytest -n auto
+
+lint: ## Check style, format and types
+	@scripts/venv .venv dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+check: lint test ## Both: lint and test
+
+bench: ## Measure speed, beside a bare HTTP server's; ARGS="--help" says what else it can do
+	@scripts/venv .venv
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+clean: ## Remove environments, caches and what was built
+	rm -rf .venv .venvs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -r {} +

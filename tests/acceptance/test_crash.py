@@ -13,7 +13,7 @@ from tests.acceptance.load import Ledger, Load, fate
 from tests.acceptance.rpc import Rpc, until
 from tests.acceptance.sqlite_file import SqliteFile
 
-CRASHES = 6
+CRASHES = 5
 
 
 @pytest.mark.timeout(120)
@@ -26,7 +26,7 @@ def test_crashes_under_load_lose_and_double_nothing(
     load = Load(manager.url)
     with load.running():
         for _ in range(CRASHES):
-            load.ledger.wait_for(answers=chance.randint(50, 500))
+            load.ledger.wait_for(answers=chance.randint(50, 400))
             manager.kill()
             manager = start_manager(port=manager.port)
         load.stop_producing()

@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from jsonrpc_qm.server import running as start_up
-from jsonrpc_qm.server.running import Settings, running
+from jsonrpc_qm.server.running import Settings, in_background, running
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller
-from tests.server.threads import ManagerThread, PlainCaller
+from tests.server.plain import PlainCaller
 from tests.server.waiting import Waiting, Watched
 from tests.storage.conftest import STORAGES
 
@@ -56,7 +56,7 @@ def waiting(call: Caller) -> Waiting:
 def shared() -> Iterator[PlainCaller]:
     """Calls a manager that the tests of a module share."""
     with (
-        ManagerThread(MemoryStorage()) as manager,
-        closing(PlainCaller(manager.url)) as caller,
+        in_background(MemoryStorage(), Settings(port=0)) as url,
+        closing(PlainCaller(url)) as caller,
     ):
         yield caller

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jsonrpc_qm.rpc.examples import EXAMPLES
 from jsonrpc_qm.rpc.methods import METHODS
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 CODES = {-32700, -32600, -32601, -32602, -32001, -32002, -32003, -32004, -32005}
 """What a caller can provoke: nothing internal, and nothing unavailable."""

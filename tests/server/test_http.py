@@ -9,7 +9,7 @@ from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import JSON, Caller
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 WORKERS = '{"jsonrpc": "2.0", "method": "workers", "id": 1}'
 

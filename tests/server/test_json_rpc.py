@@ -7,7 +7,7 @@ import pytest
 
 from jsonrpc_qm.rpc.dispatch import MAX_BATCH
 from tests.server.callers import Caller
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 
 def shown(answer: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from jsonrpc_qm.server.running import Settings
 from tests.server.callers import Caller, Refused
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 MEBIBYTE = 1024 * 1024
 

@@ -14,7 +14,7 @@ from jsonrpc_qm.rpc.methods import METHODS
 from jsonrpc_qm.rpc.openrpc import document
 from jsonrpc_qm.storage.base import Storage
 from tests.server.callers import Caller, Refused
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 FORMS = {
     "positional": lambda names, values: values,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from jsonrpc_qm.rpc.openrpc import document
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 YEAR = 365.25 * 86400
 MONTH = 30 * 86400

@@ -7,7 +7,7 @@ import pytest
 
 from jsonrpc_qm.jsontext import MAX_DEPTH
 from tests.server.callers import Caller
-from tests.server.threads import PlainCaller
+from tests.server.plain import PlainCaller
 
 VALUES: dict[str, str] = {
     "null": "null",

@@ -193,6 +193,7 @@ class FailParams(Params):
     id: Id
     token: Token
     error: ErrorInfo
+    """Why it failed."""
     retry: bool | None = None
     """False when another attempt makes no sense; default true."""
     delay: Delay | None = None
@@ -225,6 +226,7 @@ class FailedOutcome(Params, tag_field="status", tag="failed"):
     id: Id
     token: Token
     error: ErrorInfo
+    """Why it failed."""
     retry: bool | None = None
     """False when another attempt makes no sense; default true."""
     delay: Delay | None = None

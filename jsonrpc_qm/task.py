@@ -45,7 +45,10 @@ operator's. docs/protocol.md draws it.
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as it stood when it was read. Times are aware datetimes in UTC."""
+    """A task as it stood when it was read.
+
+    Times are aware datetimes in UTC.
+    """
 
     id: str
     """UUIDv7, or what the producer brought: 1 to 64 of `A-Za-z0-9._:-`."""
@@ -83,7 +86,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     """Strings from the producer, never interpreted."""
     created_at: datetime
+    """When it was stored."""
     updated_at: datetime
+    """When it last changed, heartbeats included."""
     started_at: datetime | None = None
     """When the last attempt was claimed."""
     finished_at: datetime | None = None

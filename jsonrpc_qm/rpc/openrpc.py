@@ -101,10 +101,11 @@ def _about(method: Method) -> Json:
 
 
 def _param(struct: type[msgspec.Struct], field: msgspec.structs.FieldInfo, schema: Json) -> Json:
-    shown = described(schema, field_texts(struct).get(field.name))
+    text = field_texts(struct).get(field.name)
+    shown = described(schema, text)
     return {
         "name": field.name,
-        "description": shown.get("description", ""),
+        "description": text or shown.get("description", ""),
         "required": field.required,
         "schema": shown,
     }

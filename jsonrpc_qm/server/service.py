@@ -215,8 +215,11 @@ class Service(Manager):
         return await self._room.claim(operation, wait, alive)
 
     async def heartbeat(self, call: p.HeartbeatParams) -> tuple[list[Record | QueueError], bool]:
-        self._sightings.saw(call.worker)
+        stored = self._sightings.saw(call.worker)
         extended = await self.write(self.rules.heartbeat(call)) if call.leases else []
+        if stored is not None:
+            # Only storing it tells whether another manager was asked to drain the worker.
+            await asyncio.wait({stored})
         return extended, self._sightings.is_draining(call.worker)
 
     async def report(

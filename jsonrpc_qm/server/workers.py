@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -28,16 +29,19 @@ class Sightings:
         self._store = store
         self._seen: dict[str, _Seen] = {}
 
-    def saw(self, worker: str | None, names: Sequence[str] = ()) -> None:
-        """A worker called, asking for these names, or for none in a heartbeat."""
+    def saw(self, worker: str | None, names: Sequence[str] = ()) -> asyncio.Future[Any] | None:
+        """A worker called, asking for these names, or for none in a heartbeat.
+
+        What is done when it has been stored; None when there is no need to.
+        """
         if worker is None:
-            return
+            return None
         now = time.monotonic()
         seen = self._seen.get(worker)
         if seen is not None:
             news = bool(names) and seen.names != names
             if not news and now - seen.stored_at < REMEMBER_SECONDS:
-                return
+                return None
         elif len(self._seen) >= MOST_REMEMBERED:
             self._seen.clear()
         seen = self._seen.setdefault(worker, _Seen(now, names))
@@ -45,6 +49,7 @@ class Sightings:
         seen.names = names or seen.names
         entry = self._store(worker, seen.names)
         entry.future.add_done_callback(lambda future: self._stored(worker, future))
+        return entry.future
 
     def _stored(self, worker: str, future: "asyncio.Future[list[list[bool]]]") -> None:
         if not future.cancelled() and future.exception() is None and worker in self._seen:

@@ -9,7 +9,7 @@ meta     the version of this schema
 
 from peewee import (
     SQL,
-    AutoField,
+    BigAutoField,
     BigIntegerField,
     CompositeKey,
     Database,
@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 class TaskRow(Model):
     """The order of the columns after `seq` is that of record.FIELDS."""
 
-    seq = AutoField()
+    seq = BigAutoField()
     id = TextField(unique=True)
     name = TextField()
     status = TextField()

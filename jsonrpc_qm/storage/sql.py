@@ -39,6 +39,12 @@ class SqlStorage(SqlTransitions):
 
     url: str
 
+    locking = ""
+    """What a query ends with so that others wait to change what it found."""
+
+    skipping = ""
+    """What a query ends with so that it locks what it finds, and passes over what others have."""
+
     def __init__(self, database: peewee.Database) -> None:
         self.database = database
         self._local = threading.local()
@@ -49,9 +55,19 @@ class SqlStorage(SqlTransitions):
         """Execute one statement and return its cursor."""
         return self.database.execute_sql(sql, params)
 
-    def run_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
-        """Execute one statement for each row, and say how many rows of the table changed."""
-        return int(self.database.cursor().executemany(sql, rows).rowcount)
+    def run_rows(
+        self,
+        statement: Callable[[str], str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        params: Sequence[Any] = (),
+    ) -> Iterator[Any]:
+        """Execute a statement for all rows, as few times as the database allows; its cursors.
+
+        `statement` gets what stands for the rows in SQL: a query with the columns `column1`,
+        `column2`, ... in their order.
+        """
+        raise NotImplementedError
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -98,7 +114,11 @@ class SqlStorage(SqlTransitions):
     def _store_tally(self) -> None:
         changed = [(*key, tasks) for key, tasks in sorted(self._local.tally.items()) if tasks]
         if changed:
-            self.run_many(statements.COUNT, changed)
+            self._add_to_tally(changed)
+
+    def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
+        for row in changed:
+            self.run(statements.COUNT, row)
 
     # -- producers ----------------------------------------------------------------------------
 
@@ -119,9 +139,8 @@ class SqlStorage(SqlTransitions):
         width = statements.INSERT_WIDTH
         rows = [astuple(record)[:width] for record in records]
         inserted = 0
-        for chunk in statements.chunks(rows):
-            values = [value for row in chunk for value in row]
-            inserted += self.run(statements.insert(len(chunk)), values).rowcount
+        for cursor in self.run_rows(statements.insert, statements.INSERTED, rows):
+            inserted += cursor.rowcount
         return inserted
 
     def _count_added(self, records: Iterable[Record]) -> None:
@@ -129,7 +148,7 @@ class SqlStorage(SqlTransitions):
             self._count(name, status, tasks)
 
     def _add_group(self, group: Sequence[Record]) -> list[Record] | QueueError:
-        stored = {record.id: record for record in self._read([r.id for r in group])}
+        stored = {record.id: record for record in self._read([r.id for r in group], self.locking)}
         keyed: dict[tuple[str, str], Record] = {}
         answer: list[Record] = []
         new: list[Record] = []
@@ -172,7 +191,7 @@ class SqlStorage(SqlTransitions):
         if not names:
             return []
         rows = self.run(
-            statements.claim(len(names)), statements.claim_params(claim, names, now)
+            statements.claim(len(names), self.skipping), statements.claim_params(claim, names, now)
         ).fetchall()
         # RETURNING gives rows in any order.
         rows.sort(key=statements.claim_order)
@@ -194,7 +213,7 @@ class SqlStorage(SqlTransitions):
         )
 
     def _sweep(self, now: int, limit: int) -> list[Record]:
-        due = [Record(*row) for row in self.run(statements.DUE, (now, limit))]
+        due = [Record(*row) for row in self.run(statements.due(self.skipping), (now, limit))]
         moved = [(record, Elapse(id=record.id).apply(record, now)) for record in due]
         self._save((record, after) for record, after in moved if after is not record)
         return [after for _, after in moved]
@@ -221,7 +240,7 @@ class SqlStorage(SqlTransitions):
     def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
         answers: list[bool | QueueError] = []
         for id in ids:
-            record = next(iter(self._read([id])), None)
+            record = next(iter(self._read([id], self.locking)), None)
             if record is None:
                 answers.append(TaskNotFound.of(id))
             elif record.status in UNFINISHED:
@@ -248,11 +267,9 @@ class SqlStorage(SqlTransitions):
 
     # -- reads --------------------------------------------------------------------------------
 
-    def _read(self, ids: Sequence[str]) -> list[Record]:
-        found: list[Record] = []
-        for chunk in statements.chunks(ids):
-            found.extend(Record(*row) for row in self.run(statements.read(len(chunk)), chunk))
-        return found
+    def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
+        """Tasks by id; with `locking`, nobody else changes them before this transaction ends."""
+        raise NotImplementedError
 
     def get(self, ids: Sequence[str]) -> list[Record | None]:
         with self.translated():

@@ -23,8 +23,9 @@ class SqlTransitions:
     """The part of SqlStorage that changes tasks by events."""
 
     run: Callable[..., Any]
-    run_many: Callable[..., int]
-    _read: Callable[[Sequence[str]], list[Record]]
+    run_rows: Callable[..., Iterator[Any]]
+    locking: str
+    _read: Callable[..., list[Record]]
     _holder: Callable[[str, str], Record | None]
     _add_group: Callable[[Sequence[Record]], list[Record] | QueueError]
     _count: Callable[..., None]
@@ -52,10 +53,9 @@ class SqlTransitions:
         """Complete what is as plain as nearly always, and give back the other events."""
         plain = [event for _, event in turn.values() if isinstance(event, Complete)]
         plain = [event for event in plain if not event.queue]
-        for chunk in statements.chunks(plain):
-            values = [value for event in chunk for value in (event.id, event.token, event.result)]
-            rows = self.run(statements.complete(len(chunk)), (now, now, *values)).fetchall()
-            done = [Record(*row) for row in rows]
+        rows = [(event.id, event.token, event.result) for event in plain]
+        for cursor in self.run_rows(statements.complete, statements.COMPLETED, rows, (now, now)):
+            done = [Record(*row) for row in cursor.fetchall()]
             for name, tasks in Counter(record.name for record in done).items():
                 self._count(name, "started", -tasks)
                 self._count(name, "completed", tasks)
@@ -65,7 +65,8 @@ class SqlTransitions:
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""
-        stored = {record.id: record for record in self._read([event.id for _, event in events])}
+        ids = [event.id for _, event in events]
+        stored = {record.id: record for record in self._read(ids, self.locking)}
         answers = {place: _decided(event, stored.get(event.id), now) for place, event in events}
         changed = {
             place: event
@@ -86,7 +87,7 @@ class SqlTransitions:
                     answers[place] = added
 
     def _apply_alone(self, event: Event, now: int) -> Answer:
-        before = next(iter(self._read([event.id])), None)
+        before = next(iter(self._read([event.id], self.locking)), None)
         after = _decided(event, before, now)
         if before is None or after is before or isinstance(after, QueueError):
             return after
@@ -111,7 +112,8 @@ class SqlTransitions:
         for before, after in changes:
             rows.append(statements.save_params(before, after))
             self._count_move(before, after)
-        if rows and self.run_many(statements.SAVE, rows) != len(rows):
+        cursors = self.run_rows(statements.save, statements.SAVED, rows)
+        if sum(cursor.rowcount for cursor in cursors) != len(rows):
             raise RuntimeError("a task changed between its read and its write")
 
 

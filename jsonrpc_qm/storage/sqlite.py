@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import peewee
 
 from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.log import RETRY_EVERY, Log
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
@@ -37,6 +40,9 @@ PRAGMAS = {
 
 WARN_EVERY = 10.0
 """Seconds between two lines of the log that say the same."""
+
+WIDTHS = (100, 10, 1)
+"""How many rows one statement carries: few sizes, so that each is prepared once and kept."""
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first release with RETURNING."""
@@ -90,6 +96,24 @@ class SqliteStorage(SqlStorage):
                 if not _is_busy(error) or time.monotonic() >= deadline:
                     raise
             time.sleep(RETRY_EVERY)
+
+    def run_rows(
+        self,
+        statement: Callable[[str], str],
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        params: Sequence[Any] = (),
+    ) -> Iterator[Any]:
+        for chunk in _chunks(rows):
+            values = [value for row in chunk for value in row]
+            yield self.run(statement(_values(len(columns), len(chunk))), [*params, *values])
+
+    def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
+        found: list[Record] = []
+        for chunk in _chunks(ids):
+            sql = statements.read(_marks(len(chunk)), lock)
+            found.extend(Record(*row) for row in self.run(sql, chunk))
+        return found
 
     def begin(self) -> None:
         # A deferred transaction that reads first could not become a writing one later.
@@ -185,6 +209,28 @@ class _Connections(peewee.SqliteDatabase):
         self.close()
         while self._opened:
             self._opened.pop().close()
+
+
+T = TypeVar("T")
+
+
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The rows in runs of WIDTHS, the widest first."""
+    start = 0
+    for width in WIDTHS:
+        while len(rows) - start >= width:
+            yield rows[start : start + width]
+            start += width
+
+
+@cache
+def _marks(values: int) -> str:
+    return ", ".join("?" * values)
+
+
+@cache
+def _values(columns: int, rows: int) -> str:
+    return "VALUES " + ", ".join([f"({_marks(columns)})"] * rows)
 
 
 def _is_busy(error: peewee.OperationalError) -> bool:

@@ -4,30 +4,15 @@ Conditions that an index of schema.py depends on are written out in the words of
 the planner sees that it applies.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from jsonrpc_qm.record import FIELDS, Record
 from jsonrpc_qm.storage.base import Claim
 
 COLUMNS = ", ".join(FIELDS)
-
-WIDTHS = (100, 10, 1)
-"""How many rows one statement carries: few sizes, so that each is prepared once and kept."""
-
-T = TypeVar("T")
-
-
-def chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The rows in runs of WIDTHS, the widest first."""
-    start = 0
-    for width in WIDTHS:
-        while len(rows) - start >= width:
-            yield rows[start : start + width]
-            start += width
-
 
 FOREVER = 2**62
 """A moment after all others."""
@@ -36,54 +21,55 @@ INSERT_WIDTH = FIELDS.index("due_at") + 1
 """A new task fills the columns up to here; the others have their defaults."""
 
 
+INSERTED = FIELDS[:INSERT_WIDTH]
+"""The columns of a new task."""
+
+
 @lru_cache
-def insert(rows: int) -> str:
+def insert(rows: str) -> str:
     """Store new tasks, passing over those whose id or unique key is taken."""
-    values = "(" + ", ".join("?" * INSERT_WIDTH) + ")"
-    return (
-        f"INSERT INTO task ({', '.join(FIELDS[:INSERT_WIDTH])})"
-        f" VALUES {', '.join([values] * rows)} ON CONFLICT DO NOTHING"
-    )
+    return f"INSERT INTO task ({', '.join(INSERTED)}) {rows} ON CONFLICT DO NOTHING"
 
 
 _CANDIDATES = """
     SELECT * FROM (SELECT seq, priority, run_at FROM task
         WHERE status = 'queued' AND name = ?
             AND (expires_at IS NULL OR attempts > 0 OR expires_at > ?)
-        ORDER BY priority DESC, run_at, seq LIMIT ?)"""
+        ORDER BY priority DESC, run_at, seq LIMIT ?{lock}) AS named"""
 
 
 @lru_cache
-def claim(names: int) -> str:
+def claim(names: int, lock: str) -> str:
     """Take the next due tasks of some names: transitions.claimed, as one conditional write.
 
     Each name gives its first candidates by the index, then the best of them all are taken.
     """
-    candidates = " UNION ALL ".join([_CANDIDATES] * names)
+    candidates = " UNION ALL ".join([_CANDIDATES.format(lock=lock)] * names)
     return f"""
         UPDATE task SET
             status = 'started',
-            token = max(token + 1, ?),
+            token = CASE WHEN token >= ? THEN token + 1 ELSE ? END,
             outcome = NULL,
             attempts = attempts + 1,
             worker = ?,
             claim_lease = coalesce(?, lease),
             lease_expires_at = ? + coalesce(?, lease),
             timeout_at = ? + timeout,
-            due_at = ? + min(coalesce(?, lease), coalesce(timeout, {FOREVER})),
+            due_at = ? + CASE
+                WHEN timeout < coalesce(?, lease) THEN timeout ELSE coalesce(?, lease) END,
             started_at = ?,
             finished_at = NULL,
             progress = NULL,
             updated_at = ?
         WHERE status = 'queued' AND seq IN (
-            SELECT seq FROM ({candidates}) ORDER BY priority DESC, run_at, seq LIMIT ?)
+            SELECT seq FROM ({candidates}) AS due ORDER BY priority DESC, run_at, seq LIMIT ?)
         RETURNING seq, {COLUMNS}"""
 
 
 def claim_params(claim: Claim, names: Sequence[str], now: int) -> list[Any]:
     """The parameters of `claim`."""
     lease = claim.lease
-    values = [now, claim.worker, lease, now, lease, now, now, lease, now, now]
+    values = [now, now, claim.worker, lease, now, lease, now, now, lease, lease, now, now]
     candidates = [value for name in names for value in (name, now, claim.max_tasks)]
     return [*values, *candidates, claim.max_tasks]
 
@@ -97,11 +83,14 @@ def claim_order(row: Sequence[Any]) -> tuple[int, int, int]:
     return (-row[_PRIORITY], row[_RUN_AT], row[0])
 
 
+COMPLETED = ("id", "token", "result")
+"""The columns of the rows that `complete` takes."""
+
+
 @lru_cache
-def complete(rows: int) -> str:
+def complete(rows: str) -> str:
     """Complete started tasks by id, token and result: transitions.Complete, as one conditional
     write. Tasks that do not meet the condition are left to be looked at one by one."""
-    values = ", ".join(["(?, ?, ?)"] * rows)
     return f"""
         UPDATE task SET
             status = 'completed',
@@ -112,7 +101,7 @@ def complete(rows: int) -> str:
             timeout_at = NULL,
             finished_at = ?,
             updated_at = ?
-        FROM (VALUES {values}) AS done
+        FROM ({rows}) AS done
         WHERE id = done.column1 AND token = done.column2
             AND status = 'started' AND outcome IS NULL
         RETURNING {COLUMNS}"""
@@ -138,23 +127,34 @@ _SAVED = (
 )
 _saved_values = attrgetter(*_SAVED)
 
-SAVE = (
-    f"UPDATE task SET {', '.join(f'{field} = ?' for field in _SAVED)}"
-    " WHERE id = ? AND status = ? AND token = ? AND cancel_requested = ?"
-)
-"""Write a task's new state: the fence is the state that it was read in."""
+FENCE = ("id", "status", "token", "cancel_requested")
+"""What must be as it was when a task was read, for its new state to be written."""
+
+
+@lru_cache
+def save(rows: str) -> str:
+    """Write tasks' new states, each under its fence."""
+    values = ", ".join(f"{field} = now.column{n}" for n, field in enumerate(_SAVED, 1))
+    fence = " AND ".join(
+        f"task.{field} = now.column{n}" for n, field in enumerate(FENCE, len(_SAVED) + 1)
+    )
+    return f"UPDATE task SET {values} FROM ({rows}) AS now WHERE {fence}"
+
+
+SAVED = (*_SAVED, *FENCE)
+"""The columns of the rows that `save` takes."""
 
 
 def save_params(before: Record, after: Record) -> tuple[Any, ...]:
-    """The parameters of SAVE."""
+    """A row for `save`."""
     fence = (before.id, before.status, before.token, before.cancel_requested)
     return (*_saved_values(after), *fence)
 
 
 @lru_cache
-def read(ids: int) -> str:
-    """Tasks by id."""
-    return f"SELECT {COLUMNS} FROM task WHERE id IN ({', '.join('?' * ids)})"
+def read(ids: str, lock: str = "") -> str:
+    """Tasks by id; in the order of their ids, so that two who lock some do not wait in a circle."""
+    return f"SELECT {COLUMNS} FROM task WHERE id IN ({ids}) ORDER BY id{lock}"
 
 
 BY_SEQ = f"SELECT {COLUMNS} FROM task WHERE seq = ?"
@@ -165,15 +165,19 @@ HOLDER = f"""
         AND unique_key IS NOT NULL AND status IN ('queued', 'scheduled', 'started')"""
 """The unfinished task that has a unique key."""
 
-DUE = f"SELECT {COLUMNS} FROM task WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?"
-"""The tasks that time has changed, those due longest first."""
+
+@lru_cache
+def due(lock: str) -> str:
+    """The tasks that time has changed, those due longest first."""
+    return f"SELECT {COLUMNS} FROM task WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?{lock}"
+
 
 NEXT_DUE = "SELECT min(due_at) FROM task WHERE due_at IS NOT NULL"
 """When time alone changes a task next."""
 
 COUNT = """
     INSERT INTO tally (name, status, tasks) VALUES (?, ?, ?)
-    ON CONFLICT (name, status) DO UPDATE SET tasks = tasks + excluded.tasks"""
+    ON CONFLICT (name, status) DO UPDATE SET tasks = tally.tasks + excluded.tasks"""
 """Add to the number of tasks that a name has in a status."""
 
 TALLY = "SELECT name, status, tasks FROM tally WHERE tasks > 0"
@@ -251,11 +255,11 @@ def purge(statuses: int, *, by_name: bool) -> str:
     )
     return f"""
         DELETE FROM task WHERE seq IN (
-            SELECT seq FROM ({candidates}) ORDER BY finished_at, seq LIMIT ?)
+            SELECT seq FROM ({candidates}) AS oldest ORDER BY finished_at, seq LIMIT ?)
         RETURNING name, status"""
 
 
 _FINISHED = """
     SELECT * FROM (SELECT seq, finished_at FROM task
         WHERE status = ? AND finished_at IS NOT NULL AND finished_at < ? {}
-        ORDER BY finished_at, seq LIMIT ?)"""
+        ORDER BY finished_at, seq LIMIT ?) AS of_status"""

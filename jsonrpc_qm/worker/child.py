@@ -28,14 +28,14 @@ def serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, _leave_to_the_parent)
     signal.signal(signal.SIGTERM, _leave_to_the_parent)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    children_side = _Side(pipe)
+    side = _Side(pipe)
     while True:
         try:
             payload, task = pipe.recv()
         except (EOFError, OSError):
             return
-        outcome = children_side.outcome(payload, task)
-        children_side.send(ENDED, outcome.wire)
+        outcome = side.outcome(payload, task)
+        side.send(ENDED, outcome.wire)
 
 
 class _Side:

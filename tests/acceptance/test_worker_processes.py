@@ -99,8 +99,10 @@ def test_the_managers_timeout_reaches_a_process(
 ) -> None:
     """The attempt is over, so the worker stops it and is free again."""
     work("--concurrency", "1")
-    parameters = [str(tmp_path)]
-    id = rpc("queue", name="spin", parameters=parameters, timeout=1, lease=1, max_attempts=1)["id"]
+    # A process that has to start first might use up the time.
+    run(rpc, "square", 2)
+    options = {"timeout": 2, "lease": 1, "max_attempts": 1}
+    id = rpc("queue", name="spin", parameters=[str(tmp_path)], **options)["id"]
     pid = started(tmp_path)
     assert finished(rpc, id)["error"]["type"] == "Timeout"
     until(lambda: is_gone(pid))

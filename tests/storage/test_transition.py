@@ -137,6 +137,15 @@ def test_the_old_token_is_refused_once_another_claim_holds_the_task(storage: Sto
     assert storage.get(["a", "next"]) == [second, None]
 
 
+def test_a_task_that_nobody_has_claimed_can_not_be_ended(storage: Storage) -> None:
+    """No token opens it, not even the 0 of a record that never had one."""
+    waiting = a_record("a")
+    add(storage, waiting)
+    for answer in happen(storage, Complete(id="a", token=0), Release(id="a", token=0)):
+        assert refusal(answer) == (LeaseLost, {"id": "a", "status": "queued"})
+    assert get(storage, "a") == waiting
+
+
 def test_a_late_outcome_is_taken_while_nobody_has_claimed_the_task(storage: Storage) -> None:
     """The lease ran out and the task went back, but the work was done and counts."""
     taken = started(storage, "a", lease=10)

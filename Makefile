@@ -28,5 +28,5 @@ bench: ## Measure speed, beside a bare HTTP server's; ARGS="--help" says what el
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 clean: ## Remove environments, caches and what was built
-	rm -rf .venv .venvs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs .venv-node build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -r {} +

@@ -275,6 +275,19 @@ def test_a_task_is_not_there_before_the_event_that_it_follows(storage: Storage) 
     assert get(storage, "next") == follower
 
 
+def test_tasks_follow_in_the_order_of_the_events(storage: Storage) -> None:
+    """Several events of one task do not put its outcome behind the next task's."""
+    first, second = started(storage, "a"), started(storage, "b")
+    happen(
+        storage,
+        Extend(id="a", token=first.token),
+        Complete(id="a", token=first.token, queue=(a_record("next a", name="next"),)),
+        Complete(id="b", token=second.token, queue=(a_record("next b", name="next"),)),
+    )
+    following = claim(storage, "next", max_tasks=9)
+    assert [record.id for record in following] == ["next a", "next b"]
+
+
 def test_hundreds_of_tasks_follow_hundreds_of_results(storage: Storage) -> None:
     """A report with a continuation for each outcome stores them in the order of the outcomes."""
     add(storage, *(a_record(f"t{place}") for place in range(250)))

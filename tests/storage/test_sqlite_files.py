@@ -1,6 +1,5 @@
 """What SqliteStorage does about the files that it works on."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -40,7 +39,7 @@ def test_threads_find_the_file_wherever_the_process_has_moved_to(
         monkeypatch.chdir("elsewhere")
         in_another_thread(lambda: add(storage, "a"))
         assert storage.get(["a"]) != [None]
-        assert os.listdir() == []
+        assert not list(Path().iterdir())
 
 
 def test_a_moved_file_is_not_made_anew(storage: SqliteStorage) -> None:

@@ -55,7 +55,7 @@ class RpcEndpoint:
             return _fault(403, "a page of another origin may not call this manager")
         transport = request.transport
         self.deliveries.heard(transport)
-        body = await request.read()
+        body = await _body(request)
         call = HttpCall(request)
         answer = await self._answered(body, call)
         if answer is None:
@@ -87,6 +87,16 @@ class RpcEndpoint:
         if transport is not None and not request.keep_alive:
             # Closing does not tell the client so as long as the connection is looked at.
             transport.write_eof()
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body; nearly always it has arrived together with the head, and needs no waiting."""
+    if not request.content.is_eof():
+        return await request.read()
+    body = request.content.read_nowait()
+    if len(body) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+    return body
 
 
 def _is_foreign(request: web.Request) -> bool:

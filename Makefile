@@ -10,9 +10,8 @@ run: ## Do the main job on real files: install into .venv, then run examples/fil
 	@.venv/bin/python -m examples.files
 
 test: ## Install what the tests need and run all; the quick ones with every Python here
-	@scripts/system-packages
-	@scripts/venv .venv test
-	@scripts/test-other-pythons .venv/bin/python
+	@scripts/system-packages & programs=$$!; scripts/environments && wait $$programs
+	@scripts/test-other-pythons
 	.venv/bin/python -m pytest -n auto
 
 lint: ## Check style, format and types
@@ -28,5 +27,5 @@ bench: ## Measure speed, beside a bare HTTP server's; ARGS="--help" says what el
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 clean: ## Remove environments, caches and what was built
-	rm -rf .venv .venvs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs .venv-node build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -r {} +

@@ -1,7 +1,7 @@
-"""The floor: an aiohttp server whose handler answers a constant.
+"""The floor: an aiohttp server whose handler reads the request and answers a constant.
 
-Started as a module, `python -m benchmarks.floor PORT`; what its answer holds is about as long as
-what the manager answers to `queue`.
+Started as a module, `python -m benchmarks.floor PORT`. The answer is about as long as the manager's
+answer to `queue`.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ TASK = (
 ANSWER = b'{"jsonrpc":"2.0","result":' + TASK + b',"id":1}'
 
 
-async def constant(_: web.Request) -> web.Response:
+async def constant(request: web.Request) -> web.Response:
     """The handler."""
+    await request.read()
     return web.Response(body=ANSWER, content_type="application/json")
 
 
@@ -32,7 +33,7 @@ async def serve(port: int) -> None:
     """Answer until SIGTERM, with the settings that the manager's server has."""
     app = web.Application()
     app.router.add_post("/rpc", constant)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, HOST, port, backlog=4096).start()
     stop = asyncio.Event()

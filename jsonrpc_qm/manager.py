@@ -120,7 +120,7 @@ class QueueManager(Verbs):
         from jsonrpc_qm.worker.main import run_workers
 
         with in_background(self.storage, Settings(host=host, port=port)) as url:
-            run_workers(self.registry, lambda: Client(url), **worker_options)
+            run_workers(self.registry, lambda: Client(url, retry_for=0), **worker_options)
 
     def work(self, **worker_options: Any) -> None:
         """Run the workers on the storage itself, without a server, until the process is stopped.
@@ -142,13 +142,17 @@ class QueueManager(Verbs):
             self._manager = LocalManager(_opened(self._given))
         return self._manager
 
+    def _call(self) -> LocalCall:
+        """What a method is to know of its caller."""
+        return LocalCall()
+
     def _send(self, call: Call[T]) -> T:
         """Do here what a client would send: the same checks, the same answer."""
         method = METHODS.get(call.method)
         if method is None:
             raise MethodNotFound(call.method)
         params = Checker.of(method.params).read(bytes(_params_of(call.body).params))
-        result = finished(method.handler(self._local(), LocalCall(lambda: True), params))
+        result = finished(method.handler(self._local(), self._call(), params))
         answer = call.decoder.decode(msgspec.json.encode({"result": result}))
         assert not isinstance(answer.result, msgspec.UnsetType)
         return answer.result
@@ -160,10 +164,26 @@ class _Borrowed(QueueManager):
     def __init__(self, manager: QueueManager) -> None:
         self._given = None
         self._manager = manager._local()
+        self.closed = False
         self.registry = manager.registry
 
     def close(self) -> None:
-        """Leave the storage to its owner."""
+        """End a waiting claim, and leave the storage to its owner."""
+        self.closed = True
+
+    def _call(self) -> LocalCall:
+        return _CallOf(self)
+
+
+class _CallOf(LocalCall):
+    """A call that waits no longer once its source is closed."""
+
+    def __init__(self, source: _Borrowed) -> None:
+        super().__init__()
+        self._source = source
+
+    def alive(self) -> bool:
+        return not self._source.closed
 
 
 def _opened(given: Storage | str | os.PathLike[str] | None) -> Storage:

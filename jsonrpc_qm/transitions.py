@@ -37,10 +37,11 @@ class WorkerEvent(Event, frozen=True, kw_only=True):
     def held(self, record: Record) -> Record:
         """The record, if the token is its latest and the claim has not ended otherwise.
 
-        A claim whose lease expired still counts while nobody else has claimed the task.
+        A claim whose lease expired still counts while nobody else has claimed the task. Before the
+        first claim there is nothing to hold, and the record's 0 is no token.
         """
         ended = record.outcome is not None or record.status not in UNFINISHED
-        if record.token != self.token or ended:
+        if record.token != self.token or record.token == 0 or ended:
             raise LeaseLost.of(self.id, public_status(record.status))
         return record
 

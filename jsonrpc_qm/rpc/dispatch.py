@@ -24,7 +24,7 @@ from jsonrpc_qm.errors import InternalError, InvalidRequest, ParseError, QueueEr
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.checking import Checker
 from jsonrpc_qm.rpc.manager import Manager
-from jsonrpc_qm.rpc.methods import METHODS, Call, Method
+from jsonrpc_qm.rpc.methods import METHODS, Call, Method, Notification
 from jsonrpc_qm.rpc.openrpc import document
 
 logger = logging.getLogger("jsonrpc_qm.rpc")
@@ -101,7 +101,7 @@ class Dispatcher:
             return _refusal(InvalidRequest(), "id is no string, no number and not null")
         if id is NOID:
             # Nobody gets what it would claim, so it is to claim nothing.
-            call = Call(lambda: False)
+            call = Notification()
         request = Request(envelope.method, [params], id)
         result = get_method(self._methods, envelope.method)
         if isinstance(result, Right):
@@ -110,8 +110,10 @@ class Dispatcher:
             result = await call_method(request, call, result._value)
         if id is NOID:
             return None
-        answer: dict[str, Any] = to_serializable_one(to_response(request, result))
-        return answer
+        if isinstance(result, Right):
+            return {"jsonrpc": "2.0", "result": result._value.result, "id": id}
+        refusal: dict[str, Any] = to_serializable_one(to_response(request, result))
+        return refusal
 
 
 Bound = Callable[..., Awaitable[Result]]
@@ -122,8 +124,8 @@ def _bound(method: Method, manager: Manager) -> Bound:
     read = Checker.of(method.params).read
     handler = method.handler
 
-    async def run(call: Call, params: bytes) -> Any:
-        return await handler(manager, call, read(params))
+    def run(call: Call, params: bytes) -> Awaitable[Any]:
+        return handler(manager, call, read(params))
 
     return _answering(run)
 

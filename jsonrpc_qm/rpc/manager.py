@@ -149,7 +149,7 @@ class LocalManager(Manager):
         deadline = time.monotonic() + wait
         await self._saw(call.worker, call.names)
         records = await self.write(self.rules.claim(call))
-        while not records and time.monotonic() < deadline:
+        while not records and time.monotonic() < deadline and alive():
             time.sleep(LOOK_EVERY)
             records = await self.write(self.rules.claim(call))
         return records

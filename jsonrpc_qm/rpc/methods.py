@@ -30,17 +30,26 @@ from jsonrpc_qm.task import Task
 class Call:
     """What a method knows of the call besides its params."""
 
-    def __init__(
-        self, alive: Callable[[], bool], url: Callable[[], str | None] = lambda: None
-    ) -> None:
+    def __init__(self) -> None:
         self.may_wait = True
         """False in a batch, whose members never wait."""
-        self.alive = alive
-        """Whether the caller is still there to get the answer."""
-        self.url = url
-        """Where the caller found the endpoint."""
         self.claimed: list[Record] = []
         """The tasks that go out with the answer, to be given back when it can't be delivered."""
+
+    def alive(self) -> bool:
+        """Whether the caller is still there to get the answer."""
+        return True
+
+    def url(self) -> str | None:
+        """Where the caller found the endpoint; None when it did not need one."""
+        return None
+
+
+class Notification(Call):
+    """A call whose answer nobody gets."""
+
+    def alive(self) -> bool:
+        return False
 
 
 async def queue(manager: Manager, call: Call, given: p.QueueParams) -> Any:

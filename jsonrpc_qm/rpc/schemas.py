@@ -106,6 +106,8 @@ def described(schema: Json, text: str | None) -> Json:
         del shown["default"]
     # OpenAPI's word, not JSON Schema's: the members tell themselves apart.
     shown.pop("discriminator", None)
+    if "items" in shown:
+        shown["items"] = described(shown["items"], None)
     if "anyOf" in shown:
         choices = [dict(choice) for choice in shown["anyOf"]]
         inner = [choice.pop("description", None) for choice in choices]

@@ -5,14 +5,38 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.delivery import Deliveries
 from jsonrpc_qm.server.service import Service
 
+JSON = "application/json"
+
 MAX_BODY = 16 * 1024 * 1024
 """Bytes that a request's body may have, by default."""
+
+
+HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: JSON})
+
+
+class HttpCall(Call):
+    """A call over HTTP."""
+
+    def __init__(self, request: web.Request) -> None:
+        super().__init__()
+        self._request = request
+
+    def alive(self) -> bool:
+        # aiohttp takes the transport away when the connection is lost.
+        transport = self._request.transport
+        return transport is not None and not transport.is_closing()
+
+    def url(self) -> str:
+        # A header may hold bytes that are no text.
+        shown = f"{self._request.scheme}://{self._request.host}{self._request.path}"
+        return shown.encode("ascii", "replace").decode()
 
 
 class RpcEndpoint:
@@ -24,28 +48,19 @@ class RpcEndpoint:
         self.deliveries = Deliveries(service.give_back)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
-        if request.content_type != "application/json":
+        # Most say just that; what says it in other words has to be parsed.
+        if request.headers.get(hdrs.CONTENT_TYPE) != JSON and request.content_type != JSON:
             return _fault(415, "send Content-Type: application/json")
         if _is_foreign(request):
             return _fault(403, "a page of another origin may not call this manager")
         transport = request.transport
         self.deliveries.heard(transport)
-        body = await request.read()
-
-        def alive() -> bool:
-            # aiohttp takes the transport away when the connection is lost.
-            return request.transport is not None and not request.transport.is_closing()
-
-        def url() -> str:
-            # A header may hold bytes that are no text.
-            shown = f"{request.scheme}://{request.host}{request.path}"
-            return shown.encode("ascii", "replace").decode()
-
-        call = Call(alive, url)
+        body = await _body(request)
+        call = HttpCall(request)
         answer = await self._answered(body, call)
         if answer is None:
             return web.Response(status=204)
-        response = web.Response(body=answer, content_type="application/json")
+        response = web.Response(body=answer, headers=HEADERS)
         if call.claimed:
             await self._deliver(request, response, call)
         return response
@@ -72,6 +87,16 @@ class RpcEndpoint:
         if transport is not None and not request.keep_alive:
             # Closing does not tell the client so as long as the connection is looked at.
             transport.write_eof()
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body; nearly always it has arrived together with the head, and needs no waiting."""
+    if not request.content.is_eof():
+        return await request.read()
+    body = request.content.read_nowait()
+    if len(body) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+    return body
 
 
 def _is_foreign(request: web.Request) -> bool:

@@ -89,7 +89,7 @@ class Committer:
         self._thread.start()
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        """Have operations carried out together in the next transaction. Only from the event loop."""
+        """Have operations carried out together in the next transaction; from the event loop."""
         if not self._gathered:
             # What this turn of the event loop brings wakes the thread once.
             self._loop.call_soon(self._hand_over)

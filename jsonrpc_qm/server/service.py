@@ -23,6 +23,9 @@ logger = logging.getLogger("jsonrpc_qm.server")
 
 T = TypeVar("T")
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the tasks whose end somebody waits for."""
+
 
 class Service(Manager):
     """The manager behind HTTP. To be made in the running event loop, and closed in it."""
@@ -37,6 +40,7 @@ class Service(Manager):
     ) -> None:
         super().__init__(storage, max_payload=max_payload)
         self._loop = asyncio.get_running_loop()
+        self._looked_at = 0.0
         self._stopping = False
         # One thread: a long list never holds up a commit, and many of them only each other.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -140,6 +144,10 @@ class Service(Manager):
             self._room.wake(name, tasks)
         if swept.next_due is not None:
             self.chores.due_at(swept.next_due)
+        if self._loop.time() - self._looked_at >= LOOK_EVERY:
+            # What a claim moves that finds time has passed is in nobody's answer.
+            self._looked_at = self._loop.time()
+            self._later(self._look_at_watched())
 
     def _foreign(self) -> None:
         """Another process has changed something: look for what is due and what has finished."""

@@ -80,7 +80,7 @@ class MemoryStorage:
         while self._undo and len(self._undo) > savepoint:
             self._undo.pop()()
 
-    def _put(self, id: str, stored: "Stored | None") -> None:
+    def _put(self, id: str, stored: Stored | None) -> None:
         self._remember(partial(self._tasks.put, id, self._tasks.by_id.get(id)))
         self._tasks.put(id, stored)
 

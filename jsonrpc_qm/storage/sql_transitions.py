@@ -125,18 +125,14 @@ def _depends(event: Event, ids: set[str]) -> bool:
 
 
 def _turns(events: Iterable[Placed]) -> Iterator[dict[str, Placed]]:
-    """Events of one task go one after the other, so that each sees the one before."""
-    waiting = list(events)
-    while waiting:
-        turn: dict[str, Placed] = {}
-        later = []
-        for place, event in waiting:
-            if event.id in turn:
-                later.append((place, event))
-            else:
-                turn[event.id] = (place, event)
-        yield turn
-        waiting = later
+    """Split events, in their order, so that no turn has two of one task."""
+    turn: dict[str, Placed] = {}
+    for place, event in events:
+        if event.id in turn:
+            yield turn
+            turn = {}
+        turn[event.id] = (place, event)
+    yield turn
 
 
 def _decided(event: Event, record: Record | None, now: int) -> Answer:

@@ -16,9 +16,9 @@ import peewee
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.log import RETRY_EVERY, Log
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.wal import RETRY_EVERY, WriteAheadLog
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -71,12 +71,16 @@ class SqliteStorage(SqlStorage):
         if Path(self._file).exists() and not os.access(self._file, os.W_OK):
             # SQLite would put a read-only log beside it, which outlives the cause.
             raise Unavailable.of(f"the database {self.path} is read-only")
-        self._log: Log | None = None
+        self._log: WriteAheadLog | None = None
         self._warned, self._warned_at = "", 0.0
         self._connections = _Connections(self._file, timeout=timeout, check=self._check_place)
         super().__init__(self._connections)
-        with self.transaction():
-            create_schema(self.database)
+        try:
+            with self.transaction():
+                create_schema(self.database)
+        except BaseException:
+            self.close()
+            raise
 
     def now(self) -> int:
         return time.time_ns() // 1000
@@ -130,9 +134,9 @@ class SqliteStorage(SqlStorage):
         if self._log is not None and not self._log.is_in_place():
             raise peewee.OperationalError("it or its log is not the file that was opened")
 
-    def _opened_log(self) -> Log | None:
+    def _opened_log(self) -> WriteAheadLog | None:
         try:
-            return Log(self._file)
+            return WriteAheadLog(self._file)
         except OSError:
             # Some network file systems allow none.
             return None

@@ -14,6 +14,7 @@ from jsonrpc_qm.task import Task
 from jsonrpc_qm.worker.context import Context
 from jsonrpc_qm.worker.handler import Handler
 from jsonrpc_qm.worker.outcome import Outcome, completed, failed, raised
+from jsonrpc_qm.worker.signals import STOP_SIGNALS, let_through
 
 ENDED = b"e"
 PROGRESS = b"p"
@@ -25,17 +26,18 @@ def serve(pipe: Connection) -> None:
     """Run what comes through the pipe, until it ends."""
     # Both signals go to whole groups of processes; the parent decides what they mean. A handler
     # rather than SIG_IGN, which programs that a task starts would inherit.
-    signal.signal(signal.SIGINT, _leave_to_the_parent)
-    signal.signal(signal.SIGTERM, _leave_to_the_parent)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _leave_to_the_parent)
+    let_through(*STOP_SIGNALS)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    children_side = _Side(pipe)
+    side = _Side(pipe)
     while True:
         try:
             payload, task = pipe.recv()
         except (EOFError, OSError):
             return
-        outcome = children_side.outcome(payload, task)
-        children_side.send(ENDED, outcome.wire)
+        outcome = side.outcome(payload, task)
+        side.send(ENDED, outcome.wire)
 
 
 class _Side:

@@ -58,8 +58,8 @@ class Holder(Protocol):
 class Courier:
     """Two loops, for two threads: one waits for tasks, one reports and takes what is due next.
 
-    Only one of them claims at a time. While tasks keep coming, `report` brings the next ones along
-    with its answer; a waiting claim is under way when there was nothing more to take.
+    Only one of them claims at a time. While there is more to take, `report` brings the next tasks
+    along with its answer; a waiting claim is sent when there was not.
     """
 
     def __init__(
@@ -87,6 +87,8 @@ class Courier:
         self._turn = threading.Condition()
         self._is_waiting = False
         self._is_reporting = False
+        self._just_took = False
+        self._more = True
 
     def add(self, attempt: Attempt, outcome: Outcome, waiting: int) -> None:
         """Deliver this; soon, or with others if `waiting` attempts are about to start."""
@@ -144,6 +146,10 @@ class Courier:
     def _turn_to_claim(self) -> int:
         """How many to claim, once that is this loop's to do; 0 when it is to end."""
         with self._turn:
+            if self._just_took and not self._stopped.is_set():
+                # What is done in a moment is reported first: it has somebody waiting for it.
+                self._just_took = False
+                self._turn.wait(LINGER)
             while not self._stopped.is_set():
                 room = min(self._holder.room(), MAX_HELD)
                 if room > 0 and not self._outbox and not self._is_reporting:
@@ -167,7 +173,8 @@ class Courier:
             return self._link.failed(error)
         self._link.answered()
         if tasks:
-            self._holder.accept(tasks)
+            self._took(tasks, room)
+            self._just_took = True
             return 0.0
         took = monotonic() - began
         if self._stopped.is_set() or took > EARLY * self._wait > 0:
@@ -179,15 +186,21 @@ class Courier:
     def _report(self) -> None:
         with self._turn:
             self._is_reporting = True
-            free = not self._is_waiting and not self._stopped.is_set()
-            room = min(self._holder.room(), MAX_HELD) if free else 0
+            claims = self._more and not self._is_waiting and not self._stopped.is_set()
+            room = min(self._holder.room(), MAX_HELD) if claims else 0
         try:
             tasks = self._outbox.deliver(self._names if room > 0 else None, room)
         except AWAY as error:
             self._closed.wait(self._link.failed(error))
         else:
-            if tasks:
-                self._holder.accept(tasks)
+            if room > 0:
+                self._took(tasks, room)
         with self._turn:
             self._is_reporting = False
             self._turn.notify_all()
+
+    def _took(self, tasks: Sequence[Task], room: int) -> None:
+        # One that came alone to a worker with room is likely to have been the last.
+        self._more = len(tasks) > 1 or len(tasks) == room
+        if tasks:
+            self._holder.accept(tasks)

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing, nullcontext
 from time import sleep
 from typing import NoReturn
@@ -70,14 +71,18 @@ def run_workers(
         burst=burst,
         worker_name=worker_name,
     )
-    found: list[Ending | BaseException] = []
+    return _run_to_its_end(runner, grace, supervised)
+
+
+def _run_to_its_end(runner: Runner, grace: float, supervised: bool) -> Ending:
+    found: Future[Ending] = Future()
     with closing(SignalPipe()) as pipe:
 
         def run() -> None:
             try:
-                found.append(runner.run())
+                found.set_result(runner.run())
             except BaseException as error:
-                found.append(error)
+                found.set_exception(error)
             pipe.tell()
 
         is_main = threading.current_thread() is threading.main_thread()
@@ -92,9 +97,7 @@ def run_workers(
                     runner.stop(grace)
                 stopping = True
             thread.join()
-    if isinstance(found[0], BaseException):
-        raise found[0]
-    return found[0]
+    return found.result()
 
 
 def leave(ending: Ending) -> NoReturn:

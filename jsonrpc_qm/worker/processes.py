@@ -17,6 +17,7 @@ from jsonrpc_qm.jsontext import to_python
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.child import ENDED, serve
 from jsonrpc_qm.worker.outcome import Outcome, failed, released
+from jsonrpc_qm.worker.signals import STOP_SIGNALS, held_back
 
 logger = logging.getLogger("jsonrpc_qm.worker")
 
@@ -108,7 +109,9 @@ class _Child:
         self.process: SpawnProcess = context.Process(
             target=serve, args=(theirs,), name="jsonrpc-qm-process"
         )
-        self.process.start()
+        # While it is importing, it can't leave them to its parent yet.
+        with held_back(*STOP_SIGNALS):
+            self.process.start()
         # With only the child holding its end, the pipe ends when the child does.
         theirs.close()
         self.doomed = False

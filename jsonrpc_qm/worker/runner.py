@@ -82,23 +82,8 @@ class Runner:
         self._running: dict[Attempt, Attempt] = {}
         link = Link()
         self._outbox = Outbox(self._source, self.name, link)
-        self._courier = Courier(
-            source(),
-            self._outbox,
-            link,
-            self,
-            names=list(self._jobs),
-            worker=self.name,
-            wait=0.0 if burst else WAIT,
-        )
-        self._heartbeat = Heartbeat(
-            self._source,
-            self.name,
-            link,
-            held=lambda: [*self._running.copy(), *self._outbox.attempts()],
-            is_running=self._running.__contains__,
-            drain=lambda: self._end(Ending.DRAINED, inf),
-        )
+        self._courier = self._new_courier(source(), link)
+        self._heartbeat = self._new_heartbeat(link)
         self._ending: Ending | None = None
         self._error: BaseException | None = None
         self._deadline = inf
@@ -178,6 +163,27 @@ class Runner:
         self._heartbeat.hurry()
 
     # -- within -----------------------------------------------------------------------------------
+
+    def _new_courier(self, polling: TaskSource, link: Link) -> Courier:
+        return Courier(
+            polling,
+            self._outbox,
+            link,
+            self,
+            names=list(self._jobs),
+            worker=self.name,
+            wait=0.0 if self._burst else WAIT,
+        )
+
+    def _new_heartbeat(self, link: Link) -> Heartbeat:
+        return Heartbeat(
+            self._source,
+            self.name,
+            link,
+            held=lambda: [*self._running.copy(), *self._outbox.attempts()],
+            is_running=lambda attempt: attempt in self._running,
+            drain=lambda: self._end(Ending.DRAINED, inf),
+        )
 
     def _start(self, name: str, loop: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:

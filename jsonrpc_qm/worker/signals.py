@@ -1,9 +1,10 @@
-"""Signals as bytes in a pipe."""
+"""Signals: as bytes in a pipe, and held back while a process starts."""
 
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -52,6 +53,23 @@ class SignalPipe:
             signal.set_wakeup_fd(woken)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Let signals arrive later; processes that are started meanwhile wait for `let_through`."""
+    # What multiprocessing may have to start first would let them through.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_through(*numbers: signal.Signals) -> None:
+    """Let signals arrive that were held back when this process was started."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def _leave_to_the_pipe(number: int, frame: FrameType | None) -> None:

@@ -6,10 +6,9 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from math import inf
-from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from time import monotonic
@@ -18,7 +17,7 @@ from typing import Any
 from jsonrpc_qm.retry import Backoff, backoff_seconds
 from jsonrpc_qm.worker.main import RECYCLED, leave
 from jsonrpc_qm.worker.runner import Ending
-from jsonrpc_qm.worker.signals import ABANDON_SIGNAL, SignalPipe
+from jsonrpc_qm.worker.signals import ABANDON_SIGNAL, SignalPipe, held_back, let_through
 
 logger = logging.getLogger("jsonrpc_qm.worker")
 
@@ -90,7 +89,7 @@ class _Supervisor:
                     target=_work, args=(self._target, self._args), name="jsonrpc-qm-worker"
                 )
                 # A child that is still importing would answer Ctrl-C with a traceback.
-                with _held_back(signal.SIGINT):
+                with held_back(signal.SIGINT):
                     place.process.start()
 
     def _wait(self, pipe: SignalPipe) -> None:
@@ -147,22 +146,10 @@ class _Supervisor:
             )
 
 
-@contextmanager
-def _held_back(number: signal.Signals) -> Iterator[None]:
-    """Let a signal arrive later, also in processes that are started meanwhile."""
-    # What it may start first would let the signal through.
-    resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
-
-
 def _work(target: Callable[..., Ending], args: Sequence[Any]) -> None:
     """The child's side."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    let_through(signal.SIGINT)
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     leave(target(*args))
 

@@ -1,8 +1,9 @@
-"""A manager for each test, in a process that never outlives it."""
+"""Managers in processes of their own, which never outlive their tests."""
 
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.acceptance.managers import ManagerProcess, sqlite_url
 from tests.acceptance.rpc import Rpc
 
 StartManager = Callable[..., ManagerProcess]
+
+_numbers = count(1)
 
 
 @pytest.fixture
@@ -37,6 +40,21 @@ def start_manager(tmp_path: Path, tasks_db: Path) -> Iterator[StartManager]:
 def manager(start_manager: StartManager) -> ManagerProcess:
     """A manager on `tasks_db`."""
     return start_manager()
+
+
+@pytest.fixture(scope="module")
+def shared_manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerProcess]:
+    """A manager for those tests of a module that leave it running: each has a `name` to itself."""
+    folder = tmp_path_factory.mktemp("shared")
+    storage = sqlite_url(folder / "tasks.db")
+    with closing(ManagerProcess("--storage", storage, folder=folder)) as started:
+        yield started
+
+
+@pytest.fixture
+def name() -> str:
+    """A name for tasks and workers that no other test uses."""
+    return f"test{next(_numbers)}"
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ UNAVAILABLE = -32006
 LEASE = 1.0
 """Seconds after which a task comes back whose claim's answer was lost."""
 
-MOST_TASKS = 3000
-"""How many tasks a producer queues at most."""
+MOST_CALLS = 3000
+"""How many calls a producer makes at most."""
 
 
 def fate(id: str) -> str:
@@ -34,7 +34,7 @@ class Ledger:
     def __init__(self) -> None:
         self.queued: set[str] = set()
         self.claims: Counter[tuple[str, int]] = Counter()
-        """By id and token; answers to calls that were sent again count once."""
+        """How many workers got a claim, by id and token."""
         self.completed: defaultdict[str, set[int]] = defaultdict(set)
         """The tokens whose outcome was taken."""
         self.failed: defaultdict[str, set[int]] = defaultdict(set)
@@ -116,7 +116,7 @@ class Load:
                 return answer, lost
 
     def _produce(self, producer: str) -> None:
-        for number in range(MOST_TASKS):
+        for number in range(MOST_CALLS):
             if self._produced_enough.is_set():
                 return
             tasks = [

@@ -43,6 +43,7 @@ class ManagerProcess:
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
     ) -> None:
+        self.folder = folder
         self._log = folder / f"manager-{next(_numbers)}.log"
         command = [*prefix, sys.executable, "-m", "jsonrpc_qm", "serve", *what]
         with self._log.open("wb") as log:

@@ -118,6 +118,6 @@ def until(happened: Callable[[], Any], *, within: float = 20.0) -> Any:
         time.sleep(0.01)
 
 
-def until_heard_of(rpc: Rpc, worker: str) -> None:
-    """Wait until a worker's call has arrived at the manager."""
-    until(lambda: worker in {row["worker"] for row in rpc("workers")})
+def until_heard_of(rpc: Rpc, *workers: str) -> None:
+    """Wait until a call of each worker has arrived at the manager."""
+    until(lambda: {row["worker"] for row in rpc("workers")}.issuperset(workers))

@@ -1,6 +1,7 @@
 """The examples, run as their readers run them."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from examples.files import report
+from examples.files.__main__ import files_of
 from examples.files.app import TOTALS, FileDigest, digest
 from examples.files.totals import Results, Totals
 from jsonrpc_qm import Fail, Status, Task
@@ -279,6 +281,15 @@ def test_a_result_that_is_handled_twice_is_added_up_once(tmp_path: Path) -> None
     for _ in range(2):
         FileDigest().handle_result(task)
     assert (totals.count(), totals.results()) == (1, {"/a": task.result})
+
+
+def test_files_takes_files_only_and_leaves_out_what_may_change(tmp_path: Path) -> None:
+    """No folders, pipes, caches, installed packages, nor names that text can't express."""
+    for name in ("b", "a/c", "__pycache__/d.pyc", "a/site-packages/e", "f\udcff"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    os.mkfifo(tmp_path / "pipe")
+    assert files_of(tmp_path) == [str(tmp_path / name) for name in ("a/c", "b")]
 
 
 def test_a_file_that_cannot_be_read_fails_for_good() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.conftest import StartManager
 from tests.acceptance.managers import ManagerProcess
-from tests.acceptance.rpc import RawCall, Rpc, until
+from tests.acceptance.rpc import RawCall, Rpc, until_heard_of
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("many_files")]
 
@@ -34,10 +34,11 @@ class Line:
 
     def __init__(self, url: str, rpc: Rpc, calls: ExitStack, claims: int, **params: Any) -> None:
         self.waiting: list[RawCall] = []
-        for n in range(claims):
-            call = RawCall(url, "claim", worker=f"w{n}", wait=50, **params)
+        workers = [f"{params['names'][0]}-{n}" for n in range(claims)]
+        for worker in workers:
+            call = RawCall(url, "claim", worker=worker, wait=50, **params)
             self.waiting.append(calls.enter_context(call))
-        until(lambda: rpc("stats")["workers"] == claims)
+        until_heard_of(rpc, *workers)
 
     def answers(self, number: int) -> list[list[dict[str, Any]]]:
         """The next answers; after that all others still wait."""
@@ -75,25 +76,30 @@ def test_a_thousand_idle_claims_cost_no_threads_and_no_cpu(
     assert len({task["id"] for [task] in answers}) == 1000
 
 
+@pytest.fixture
+def manager(shared_manager: ManagerProcess) -> ManagerProcess:
+    return shared_manager
+
+
 @pytest.mark.parametrize("max_tasks", [1, 5])
 @pytest.mark.parametrize("separately", [False, True], ids=["queue_many", "queue"])
 def test_as_many_claims_wake_as_there_are_tasks(
-    manager: ManagerProcess, rpc: Rpc, separately: bool, max_tasks: int
+    manager: ManagerProcess, rpc: Rpc, name: str, separately: bool, max_tasks: int
 ) -> None:
     """Of 50 waiting claims those that 20 new tasks need get them, and the others wait on."""
     with ExitStack() as calls:
-        line = Line(manager.url, rpc, calls, 50, names=["mail", "other"], max_tasks=max_tasks)
+        line = Line(manager.url, rpc, calls, 50, names=[name, f"{name}-other"], max_tasks=max_tasks)
         claimed: list[list[dict[str, Any]]] = []
         queued = []
         for _ in range(2):
             if separately:
-                queued += [rpc("queue", name="mail") for _ in range(20)]
+                queued += [rpc("queue", name=name) for _ in range(20)]
             else:
-                queued += rpc("queue_many", tasks=[{"name": "mail"}] * 20)
+                queued += rpc("queue_many", tasks=[{"name": name}] * 20)
             each = 1 if separately else max_tasks
             claimed += line.answers(20 // each)
             # Once this is answered, all that the tasks have set off has happened.
-            assert rpc("claim", names=["mail"], wait=0) == []
+            assert rpc("claim", names=[name], wait=0) == []
             assert not any(call.is_answered() for call in line.waiting)
     assert all(len(tasks) == each for tasks in claimed)
     ids = [task["id"] for tasks in claimed for task in tasks]

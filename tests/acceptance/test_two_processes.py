@@ -26,6 +26,16 @@ AT_ONCE = 1.0
 
 
 @pytest.fixture
+def manager(shared_manager: ManagerProcess) -> ManagerProcess:
+    return shared_manager
+
+
+@pytest.fixture
+def tasks_db(shared_manager: ManagerProcess) -> Path:
+    return shared_manager.folder / "tasks.db"
+
+
+@pytest.fixture
 def script(manager: ManagerProcess, tasks_db: Path) -> Iterator[QueueManager]:
     """A queue manager on the file that the server has open."""
     with closing(QueueManager(tasks_db)) as manager_of_script:
@@ -33,14 +43,18 @@ def script(manager: ManagerProcess, tasks_db: Path) -> Iterator[QueueManager]:
 
 
 def test_a_task_queued_by_a_script_wakes_a_claim_at_the_server(
-    rpc: Rpc, manager: ManagerProcess, script: QueueManager, capsys: pytest.CaptureFixture[str]
+    rpc: Rpc,
+    manager: ManagerProcess,
+    script: QueueManager,
+    name: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A server notices within 100 ms what another process has stored."""
     seconds = []
     for n in range(10):
-        with RawCall(manager.url, "claim", names=["mail"], worker=f"w{n}", wait=30) as claim:
-            until_heard_of(rpc, f"w{n}")
-            queued = script.queue("mail")
+        with RawCall(manager.url, "claim", names=[name], worker=f"{name}-{n}", wait=30) as claim:
+            until_heard_of(rpc, f"{name}-{n}")
+            queued = script.queue(name)
             start = time.monotonic()
             [task] = claim.answer()
             seconds.append(time.monotonic() - start)
@@ -51,23 +65,23 @@ def test_a_task_queued_by_a_script_wakes_a_claim_at_the_server(
 
 
 def test_a_task_that_a_script_delayed_is_claimed_at_the_server_when_it_is_due(
-    rpc: Rpc, script: QueueManager
+    rpc: Rpc, script: QueueManager, name: str
 ) -> None:
     """The server's timer learns of moments that another process has stored."""
-    queued = script.queue("mail", delay=0.7)
-    [task] = rpc("claim", names=["mail"], wait=30)
+    queued = script.queue(name, delay=0.7)
+    [task] = rpc("claim", names=[name], wait=30)
     late = time.time() - queued.run_at.timestamp()
     assert task["id"] == queued.id
     assert 0 <= late < AT_ONCE
 
 
 def test_a_waiting_get_task_sees_what_a_script_has_completed(
-    rpc: Rpc, manager: ManagerProcess, script: QueueManager
+    rpc: Rpc, manager: ManagerProcess, script: QueueManager, name: str
 ) -> None:
     """`wait` ends with the task, whoever ends it."""
-    queued = rpc("queue", name="mail")
+    queued = rpc("queue", name=name)
     with RawCall(manager.url, "get_task", id=queued["id"], wait=50) as reader:
-        [task] = script.claim(["mail"], wait=0)
+        [task] = script.claim([name], wait=0)
         assert task.token is not None
         script.complete(task.id, task.token, result={"sent": True})
         start = time.monotonic()
@@ -76,21 +90,21 @@ def test_a_waiting_get_task_sees_what_a_script_has_completed(
 
 
 def test_a_name_that_a_script_resumes_wakes_a_claim_at_the_server(
-    rpc: Rpc, manager: ManagerProcess, script: QueueManager
+    rpc: Rpc, manager: ManagerProcess, script: QueueManager, name: str
 ) -> None:
     """Pausing and resuming hold for all processes on the file."""
-    script.pause("mail")
-    queued = rpc("queue", name="mail")
-    assert rpc("claim", names=["mail"], wait=0) == []
-    with RawCall(manager.url, "claim", names=["mail"], worker="w", wait=50) as claim:
-        until_heard_of(rpc, "w")
-        script.resume("mail")
+    script.pause(name)
+    queued = rpc("queue", name=name)
+    assert rpc("claim", names=[name], wait=0) == []
+    with RawCall(manager.url, "claim", names=[name], worker=name, wait=50) as claim:
+        until_heard_of(rpc, name)
+        script.resume(name)
         [task] = claim.answer(timeout=10)
     assert task["id"] == queued["id"]
 
 
 def test_a_script_that_writes_all_the_time_leaves_the_server_its_turn(
-    rpc: Rpc, script: QueueManager
+    rpc: Rpc, script: QueueManager, name: str
 ) -> None:
     """Of two processes that want to write, the one that waits comes first."""
     written = 0
@@ -99,14 +113,14 @@ def test_a_script_that_writes_all_the_time_leaves_the_server_its_turn(
     def write() -> None:
         nonlocal written
         while not stop.is_set():
-            script.queue("other")
+            script.queue(f"{name}-other")
             written += 1
 
     with ThreadPoolExecutor(1) as thread:
         writing = thread.submit(write)
         try:
             for _ in range(50):
-                rpc("queue", name="mail")
+                rpc("queue", name=name)
         finally:
             stop.set()
         writing.result()
@@ -115,20 +129,20 @@ def test_a_script_that_writes_all_the_time_leaves_the_server_its_turn(
 
 
 def test_both_write_under_load_and_lose_and_double_nothing(
-    rpc: Rpc, script: QueueManager, tasks_db: Path
+    rpc: Rpc, script: QueueManager, name: str, tasks_db: Path
 ) -> None:
     """Two producers and two workers on either side: each task is worked on exactly once."""
     tasks = 100
 
     def queue_by_script(producer: int) -> list[str]:
-        return [script.queue("mail", [producer, n]).id for n in range(tasks)]
+        return [script.queue(name, [producer, n]).id for n in range(tasks)]
 
     def queue_by_rpc(producer: int) -> list[str]:
-        return [rpc("queue", name="mail", parameters=[producer, n])["id"] for n in range(tasks)]
+        return [rpc("queue", name=name, parameters=[producer, n])["id"] for n in range(tasks)]
 
     def work_by_script() -> list[str]:
         done = []
-        while claimed := script.claim(["mail"], max_tasks=5, wait=1):
+        while claimed := script.claim([name], max_tasks=5, wait=1):
             for task in claimed:
                 assert task.token is not None
                 script.complete(task.id, task.token)
@@ -137,7 +151,7 @@ def test_both_write_under_load_and_lose_and_double_nothing(
 
     def work_by_rpc() -> list[str]:
         done = []
-        while claimed := rpc("claim", names=["mail"], max_tasks=5, wait=1):
+        while claimed := rpc("claim", names=[name], max_tasks=5, wait=1):
             for task in claimed:
                 rpc("complete", id=task["id"], token=task["token"])
                 done.append(task["id"])
@@ -152,5 +166,6 @@ def test_both_write_under_load_and_lose_and_double_nothing(
     assert len(set(queued)) == 4 * tasks
     assert done == Counter(queued)
     with SqliteFile(tasks_db) as stored:
-        assert stored("SELECT count(*), max(attempts), max(lost) FROM task") == [(4 * tasks, 1, 0)]
+        sql = "SELECT count(*), max(attempts), max(lost) FROM task WHERE name = ?"
+        assert stored(sql, [name]) == [(4 * tasks, 1, 0)]
         stored.check()

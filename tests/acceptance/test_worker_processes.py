@@ -99,8 +99,10 @@ def test_the_managers_timeout_reaches_a_process(
 ) -> None:
     """The attempt is over, so the worker stops it and is free again."""
     work("--concurrency", "1")
-    parameters = [str(tmp_path)]
-    id = rpc("queue", name="spin", parameters=parameters, timeout=1, lease=1, max_attempts=1)["id"]
+    # A process that has to start first might use up the time.
+    run(rpc, "square", 2)
+    options = {"timeout": 2, "lease": 1, "max_attempts": 1}
+    id = rpc("queue", name="spin", parameters=[str(tmp_path)], **options)["id"]
     pid = started(tmp_path)
     assert finished(rpc, id)["error"]["type"] == "Timeout"
     until(lambda: is_gone(pid))
@@ -119,6 +121,21 @@ def test_processes_end_with_their_worker(
     worker.signal(number)
     worker.wait()
     until(lambda: not members_of(worker.process.pid))
+
+
+def test_signals_to_all_processes_let_a_process_finish(
+    rpc: Rpc, work: StartWorker, tmp_path: Path
+) -> None:
+    """One that still starts, too: what a signal means is the worker's to decide."""
+    worker = work("--concurrency", "1", "--pool", "process", "--names", "hold")
+    id = rpc("queue", name="hold", parameters=[str(tmp_path)], max_attempts=1)["id"]
+    until(lambda: rpc("get_task", id=id)["status"] == "started")
+    worker.signal_group(signal.SIGTERM)
+    until(lambda: "finishes what it has" in worker.log)
+    started(tmp_path)
+    (tmp_path / "go").touch()
+    assert finished(rpc, id)["result"] == "held"
+    assert worker.wait() == 0
 
 
 # -- leases --------------------------------------------------------------------------------------
@@ -281,7 +298,7 @@ def test_a_process_that_was_killed_is_replaced(rpc: Rpc, work: StartWorker) -> N
     assert {row["worker"] for row in before} < {row["worker"] for row in after}
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0
-    assert not members_of(worker.process.pid)
+    until(lambda: not members_of(worker.process.pid))
 
 
 def test_a_signal_to_all_processes_counts_as_one(
@@ -310,7 +327,7 @@ def test_a_second_signal_reaches_all_processes(rpc: Rpc, work: StartWorker, tmp_
     worker.signal(signal.SIGTERM)
     assert until(lambda: _if_queued(rpc, id), within=3)["attempts"] == 0
     assert worker.wait() == 0
-    assert not members_of(worker.process.pid)
+    until(lambda: not members_of(worker.process.pid))
 
 
 def test_processes_end_when_their_supervisor_was_killed(

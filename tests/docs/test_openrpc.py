@@ -208,6 +208,11 @@ def test_it_is_the_same_each_time() -> None:
     assert openrpc._document.__wrapped__() == DOCUMENT
 
 
+def test_schemas_use_no_words_but_json_schemas() -> None:
+    """Strict validators refuse others, OpenAPI's among them."""
+    assert '"discriminator"' not in json.dumps(DOCUMENT)
+
+
 def test_every_reference_has_its_target() -> None:
     """And every component is used."""
     text = json.dumps(DOCUMENT)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -158,13 +158,11 @@ class Ill(MemoryStorage):
 
     illness: Callable[[], Exception] | None = None
 
-    def transaction(self) -> AbstractContextManager[None]:
-        return self._ill() if self.illness else super().transaction()
-
     @contextmanager
-    def _ill(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         self._suffer()
-        yield
+        with super().transaction():
+            yield
 
     def _suffer(self) -> None:
         if self.illness is not None:

@@ -34,7 +34,12 @@ async def test_tokens_grow_with_each_claim(call: Caller) -> None:
     """Over releases, failures, lost leases and retries; so a resource can compare them."""
     await call("queue", name="mail", id="a", backoff={"base": 0})
     tokens = []
-    for method, rest in [("release", []), ("fail", [ERROR]), ("fail", [ERROR, False])]:
+    ends: list[tuple[str, list[Any]]] = [
+        ("release", []),
+        ("fail", [ERROR]),
+        ("fail", [ERROR, False]),
+    ]
+    for method, rest in ends:
         task = await claim(call)
         tokens.append(task["token"])
         await call(method, "a", task["token"], *rest)

@@ -1,5 +1,7 @@
 """What time alone does to tasks: they ripen and expire, leases are lost, attempts time out."""
 
+import asyncio
+
 import pytest
 
 from tests.server.callers import Caller, Refused, seconds_between, settled
@@ -214,3 +216,14 @@ async def test_a_worker_may_say_when_to_try_again(call: Caller) -> None:
     token = await started(call)
     task = await call("fail", "a", token, ERROR, True, 100)
     assert seconds_between(task["updated_at"], task["run_at"]) == 100
+
+
+async def test_whoever_waits_hears_of_an_end_that_a_claim_brings_about(call: Caller) -> None:
+    """A claim that comes first past the end of `expires_in` moves the task, and answers others."""
+    await call("queue", name="mail", id="a", expires_in=0.3)
+    waiting = asyncio.create_task(call("get_task", "a", 20))
+    while not waiting.done():
+        await call("claim", ["other"], None, 1, 0)
+    task = await waiting
+    assert task["error"]["type"] == "Expired"
+    assert seconds_between(task["finished_at"], (await call("queue", "clock"))["created_at"]) < 10

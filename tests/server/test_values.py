@@ -194,7 +194,9 @@ def test_deep_nesting_is_refused(shared: PlainCaller, key: str, brackets: str) -
 
 def test_a_member_that_is_too_deep_does_not_stop_its_batch_half_way(shared: PlainCaller) -> None:
     """Either the batch can't be read, or each member has its own answer."""
-    for depth in range(150, 1500, 7):
+    # How deep can be read depends on Python: about 1,000 levels on 3.11, 10,000 on 3.13.
+    for step in range(600):
+        depth = int(150 * 1.01**step)
         value = "[" * depth + "]" * depth
         members = [
             '{"jsonrpc":"2.0","method":"resume","params":["a"],"id":1}',

@@ -46,11 +46,11 @@ class Waiting:
         return self._service.watchers
 
     async def claim(self, *names: str, **params: Any) -> "asyncio.Task[Any]":
-        """A claim that is parked when this returns; by default of one `mail`."""
+        """A claim that is parked when this returns, or answered; by default of one `mail`."""
         before = self.parked
         given = {"names": names or ["mail"], "wait": 30, **params}
         claim = asyncio.create_task(self._call("claim", **given))
-        await until(lambda: self.parked > before)
+        await until(lambda: self.parked > before or claim.done())
         return claim
 
     async def get_task(self, id: str, wait: float = 30) -> "asyncio.Task[Any]":

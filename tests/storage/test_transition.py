@@ -137,6 +137,15 @@ def test_the_old_token_is_refused_once_another_claim_holds_the_task(storage: Sto
     assert storage.get(["a", "next"]) == [second, None]
 
 
+def test_a_task_that_nobody_has_claimed_can_not_be_ended(storage: Storage) -> None:
+    """No token opens it, not even the 0 of a record that never had one."""
+    waiting = a_record("a")
+    add(storage, waiting)
+    for answer in happen(storage, Complete(id="a", token=0), Release(id="a", token=0)):
+        assert refusal(answer) == (LeaseLost, {"id": "a", "status": "queued"})
+    assert get(storage, "a") == waiting
+
+
 def test_a_late_outcome_is_taken_while_nobody_has_claimed_the_task(storage: Storage) -> None:
     """The lease ran out and the task went back, but the work was done and counts."""
     taken = started(storage, "a", lease=10)
@@ -264,6 +273,19 @@ def test_a_task_is_not_there_before_the_event_that_it_follows(storage: Storage) 
     )
     assert refusal(answers[0]) == (TaskNotFound, {"id": "next"})
     assert get(storage, "next") == follower
+
+
+def test_tasks_follow_in_the_order_of_the_events(storage: Storage) -> None:
+    """Several events of one task do not put its outcome behind the next task's."""
+    first, second = started(storage, "a"), started(storage, "b")
+    happen(
+        storage,
+        Extend(id="a", token=first.token),
+        Complete(id="a", token=first.token, queue=(a_record("next a", name="next"),)),
+        Complete(id="b", token=second.token, queue=(a_record("next b", name="next"),)),
+    )
+    following = claim(storage, "next", max_tasks=9)
+    assert [record.id for record in following] == ["next a", "next b"]
 
 
 def test_hundreds_of_tasks_follow_hundreds_of_results(storage: Storage) -> None:

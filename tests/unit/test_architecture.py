@@ -28,7 +28,6 @@ LIBRARIES = {
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
-    "pebble": {"worker"},
     "click": {"cli"},
     "rich": {"cli"},
 }

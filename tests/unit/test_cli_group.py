@@ -235,7 +235,7 @@ def test_completion_completes_commands() -> None:
     assert answer.stdout.split() == ["plain,release", "plain,resume", "plain,retry"]
 
 
-HEAVY = ("aiohttp", "asyncio", "jsonrpcserver", "peewee", "pebble", "rich.console", "urllib3")
+HEAVY = ("aiohttp", "asyncio", "jsonrpcserver", "peewee", "rich.console", "urllib3")
 
 
 def test_the_command_line_imports_nothing_heavy_by_itself() -> None:

@@ -10,7 +10,7 @@ from jsonrpc_qm.jsontext import to_python
 from jsonrpc_qm.moments import seconds
 from jsonrpc_qm.record import SCHEDULED
 from jsonrpc_qm.retry import Backoff, backoff_seconds, spread_of
-from jsonrpc_qm.transitions import Complete, Elapse, Extend, Fail, Release, Retry, claimed
+from jsonrpc_qm.transitions import Complete, Elapse, Event, Extend, Fail, Release, Retry, claimed
 from tests.records import (
     ERROR,
     HOUR,
@@ -49,6 +49,20 @@ def test_a_token_is_larger_than_the_one_before_whatever_the_clock_says() -> None
     assert take(release(first), NOW).token == first.token + 1
     assert take(release(first), NOW - HOUR).token == first.token + 1
     assert take(release(first), NOW + HOUR).token == NOW + HOUR
+
+
+def test_a_task_that_nobody_has_claimed_has_no_token() -> None:
+    """The 0 that its record keeps opens nothing."""
+    events: list[Event] = [
+        Complete(id="a", token=0),
+        Fail(id="a", token=0, error=ERROR),
+        Release(id="a", token=0),
+        Extend(id="a", token=0),
+    ]
+    for event in events:
+        with pytest.raises(LeaseLost) as refused:
+            event.apply(a_record("a"), NOW)
+        assert refused.value.data == {"id": "a", "status": "queued"}
 
 
 def test_a_heartbeat_begins_the_lease_anew_and_never_outlasts_the_timeout() -> None:
@@ -172,11 +186,12 @@ def test_a_retry_fences_whoever_had_the_task_before() -> None:
     """The old token counts for nothing, not even as a repeat."""
     failed = fail(take(a_record("a")), retry=False)
     again = Retry(id="a").apply(failed, NOW)
-    for event in (
+    events: list[Event] = [
         Complete(id="a", token=failed.token),
         Fail(id="a", token=failed.token, error=ERROR),
         Release(id="a", token=failed.token),
-    ):
+    ]
+    for event in events:
         with pytest.raises(LeaseLost):
             event.apply(again, NOW)
 

@@ -186,10 +186,7 @@ def moved(record: Record, move: Move, now: int) -> Record:
     name, event_of = move
     if name == "claim":
         return take(record, now, lease=record.lease) if record.status == "queued" else record
-    # A worker's token comes from a claim: one that nobody claimed has none.
     event = event_of(record)
-    if record.token == 0 and name in ("complete", "fail", "release", "extend"):
-        return record
     assert event is not None
     try:
         return event.apply(record, now)

@@ -16,14 +16,14 @@ RETRY_EVERY = 0.001
 """Seconds between two tries to get a lock that another process has."""
 
 
-class Log:
+class WriteAheadLog:
     """Of the database at `path`, in which a transaction must be open; OSError when it has none."""
 
     def __init__(self, path: str) -> None:
         self._files = (Path(path), Path(f"{path}-wal"))
+        self._identities = self._found()
         # SQLite keeps this file while the database is in use, and puts no locks of its own on it.
         self._descriptor = os.open(self._files[1], os.O_RDONLY)
-        self._identities = self._found()
 
     def is_in_place(self) -> bool:
         """Whether the database and its log are the files that were opened."""

@@ -62,7 +62,7 @@ Committed = Sequence[tuple[Entry, list[list[Any]] | QueueError]]
 
 
 class Committer:
-    """Owns the writing connection and its thread.
+    """Owns the writing connections, each with its thread: one, or what the storage gains from.
 
     `committed` is called in the event loop for every transaction, before its futures resolve;
     `foreign` is called there when another process has changed the storage.
@@ -82,11 +82,14 @@ class Committer:
         self._gathered: list[Sequence[Entry]] = []
         self._pending: SimpleQueue[Sequence[Entry] | None] = SimpleQueue()
         """Entries that belong together; None at the end."""
-        self._stopping = False
         self._changes: int | None = None
         self._looked = 0.0
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"committer-{number}", daemon=True)
+            for number in range(storage.writers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, entries: Sequence[Entry]) -> None:
         """Have operations carried out together in the next transaction; from the event loop."""
@@ -103,21 +106,22 @@ class Committer:
     async def stop(self) -> None:
         """Carry out what is waiting, then end the thread."""
         self._hand_over()
-        self._pending.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        for _ in self._threads:
+            self._pending.put(None)
+        for thread in self._threads:
+            await self._loop.run_in_executor(None, thread.join)
 
     def _run(self) -> None:
-        while True:
-            batch = self._next_batch()
+        ending = False
+        while not ending:
+            batch, ending = self._next_batch()
             if batch:
                 self._carry_out(batch)
-            if self._stopping:
-                return
             if time.monotonic() - self._looked >= WATCH_SECONDS:
                 self._look_for_changes()
 
-    def _next_batch(self) -> list[Entry]:
-        """What is waiting, up to MOST_ITEMS; nothing after WATCH_SECONDS, and at the end."""
+    def _next_batch(self) -> tuple[list[Entry], bool]:
+        """What is waiting, up to MOST_ITEMS or nothing after WATCH_SECONDS; whether it is the end."""
         batch: list[Entry] = []
         size = 0
         wait = WATCH_SECONDS
@@ -127,12 +131,11 @@ class Committer:
             except Empty:
                 break
             if entries is None:
-                self._stopping = True
-                break
+                return batch, True
             batch.extend(entries)
             size += sum(entry.size for entry in entries)
             wait = 0.0
-        return batch
+        return batch, False
 
     def _carry_out(self, batch: list[Entry]) -> None:
         wanted: list[Entry] = []

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -14,10 +14,11 @@ from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
+from jsonrpc_qm.server.outcome import Outcome, new_tasks
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
-from jsonrpc_qm.storage.base import Storage, Swept
-from jsonrpc_qm.transitions import Complete, Release
+from jsonrpc_qm.storage.base import News, Storage, Swept
+from jsonrpc_qm.transitions import Release
 
 logger = logging.getLogger("jsonrpc_qm.server")
 
@@ -47,6 +48,7 @@ class Service(Manager):
         self._committer = Committer(storage, committed=self._committed, foreign=self._foreign)
         self._room = ClaimRoom(self._committer.submit, self._received, self._abandon)
         self._watch = TaskWatch()
+        storage.subscribe(lambda news: self._loop.call_soon_threadsafe(self._heard, news))
         self._sightings = Sightings(self._submit_sighting)
         self.chores = Chores(
             self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
@@ -94,7 +96,7 @@ class Service(Manager):
         return [
             entry
             for step in operation.steps
-            for group in _new_tasks(step)
+            for group in new_tasks(step)
             for name, tasks in _due_names(group).items()
             for entry in self._room.entries_for(name, tasks)
         ]
@@ -104,42 +106,43 @@ class Service(Manager):
 
     def _committed(self, done: Committed) -> None:
         """See what a transaction has brought about, before its callers hear of it."""
+        outcome = Outcome()
         for entry, answers in done:
             if isinstance(answers, QueueError):
                 continue
             for step, found in zip(entry.operation.steps, answers, strict=True):
-                self._saw_step(step, found)
+                if step.verb == "sweep":
+                    self._swept(found[0])
+                outcome.see(step, found)
             if entry.future.cancelled():
                 self.give_back(_claimed(entry, answers))
+        self._spread(outcome)
 
-    def _saw_step(self, step: Step, found: list[Any]) -> None:
-        if step.verb in ("add", "claim"):
-            for group in found:
-                if not isinstance(group, QueueError):
-                    self._saw_records(group, due=False)
-        elif step.verb == "transition":
-            self._saw_records(found, due=True)
-            for followers in _new_tasks(step):
-                self._saw_records(followers, due=False)
-        elif step.verb == "sweep":
-            self._swept(found[0])
-
-    def _saw_records(self, records: Any, *, due: bool) -> None:
-        ready: Counter[str] = Counter()
-        for record in records:
-            if isinstance(record, Record):
-                if record.due_at is not None:
-                    self.chores.due_at(record.due_at)
-                elif record.status not in UNFINISHED:
-                    self._watch.tell(record)
-                if due and record.status == "queued":
-                    ready[record.name] += 1
-        for name, tasks in ready.items():
+    def _spread(self, outcome: Outcome) -> None:
+        """Tell who waits here, and the other managers."""
+        if outcome.next_due is not None:
+            self.chores.due_at(outcome.next_due)
+        for record in outcome.finished:
+            self._watch.tell(record)
+        for name, tasks in outcome.due.items():
             self._room.wake(name, tasks)
+        # Waiting claims were served along with what was added, if transactions have an order.
+        if self.storage.writers > 1:
+            for name, tasks in outcome.added.items():
+                self._room.wake(name, tasks)
+        if news := outcome.news():
+            self.storage.announce(news)
+
+    def _heard(self, news: News) -> None:
+        """Another manager tells."""
+        for name, tasks in news.due.items():
+            self._room.wake(name, tasks)
+        if news.more:
+            self.chores.sweep_now()
+        if news.more or any(map(self._watch.watches, news.finished)):
+            self._later(self._look_at_watched())
 
     def _swept(self, swept: Swept) -> None:
-        for record in swept.records:
-            self._watch.tell(record)
         for name, tasks in swept.ready.items():
             self._room.wake(name, tasks)
         if swept.next_due is not None:
@@ -270,14 +273,6 @@ def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:
         for group in found
         for record in group
     ]
-
-
-def _new_tasks(step: Step) -> Iterator[Sequence[Record]]:
-    """The groups of tasks that a step stores unless it is refused."""
-    if step.verb == "add":
-        yield from step.items
-    elif step.verb == "transition":
-        yield from (event.queue for event in step.items if isinstance(event, Complete))
 
 
 def _due_names(group: Sequence[Record]) -> Counter[str]:

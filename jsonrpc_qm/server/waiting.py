@@ -191,6 +191,10 @@ class TaskWatch:
         """The tasks that somebody waits for."""
         return list(self._by_id)
 
+    def watches(self, id: str) -> bool:
+        """Whether somebody waits for this task."""
+        return id in self._by_id
+
     def add(self, id: str) -> "asyncio.Future[Record | None]":
         """A future that gets the task when it has finished; None when waiting is over."""
         future: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()

@@ -7,7 +7,7 @@ back; an exception means that nothing of the transaction happened. Time comes in
 microseconds. `storage/memory.py` is the executable specification.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -94,11 +94,25 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """A moment; None for all."""
 
 
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What managers on one storage tell each other."""
+
+    due: dict[str, int] = {}
+    """How many tasks of each name have become due."""
+    finished: list[str] = []
+    """The ids of tasks that have finished."""
+    more: bool = False
+    """There is more to tell than one message holds: look for yourself."""
+
+
 class Storage(Protocol):
-    """What keeps the tasks. Every verb but `now`, `changes` and `close` may raise Unavailable."""
+    """What keeps the tasks. Verbs may raise Unavailable; what is about news and `close` does not."""
 
     url: str
     """Where it is, without credentials."""
+
+    writers: int
+    """How many transactions gain from running side by side."""
 
     def now(self) -> int:
         """The storage's clock, in microseconds. Leases are judged by it."""
@@ -182,7 +196,16 @@ class Storage(Protocol):
         """All remembered workers by name."""
 
     def changes(self) -> int:
-        """A number that differs after another process has changed something; cheap to ask."""
+        """A number that differs after another process has changed something; cheap to ask.
+
+        Constant for storages whose managers tell each other instead.
+        """
+
+    def announce(self, news: News) -> None:
+        """Tell the other managers on this storage, soon, without waiting. It may be lost."""
+
+    def subscribe(self, heard: Callable[[News], None]) -> None:
+        """Have `heard` called with the news of other managers, in any thread, until `close`."""
 
     def close(self) -> None:
         """Release the calling thread's and the shared resources; a second call does nothing."""

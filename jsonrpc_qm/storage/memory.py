@@ -21,6 +21,7 @@ from jsonrpc_qm.storage.base import (
     Claim,
     Filter,
     NameStats,
+    News,
     Page,
     Sighting,
     Swept,
@@ -39,6 +40,7 @@ class MemoryStorage:
     """
 
     url = "memory:"
+    writers = 1
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -318,6 +320,12 @@ class MemoryStorage:
                 replace(row, running=len(self._tasks.running[worker]))
                 for worker, row in sorted(self._workers.items())
             ]
+
+    def announce(self, news: News) -> None:
+        """There are no other managers."""
+
+    def subscribe(self, heard: Callable[[News], None]) -> None:
+        """There are no other managers."""
 
     def changes(self) -> int:
         return 0

@@ -1,7 +1,6 @@
 """PostgreSQL: several managers, on any number of machines, share one queue."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -86,7 +85,10 @@ class PostgresqlStorage(SqlStorage):
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         if not ids:
             return []
-        return [Record(*row) for row in self.run(statements.read("SELECT unnest(?::text[])", lock), (list(ids),))]
+        return [
+            Record(*row)
+            for row in self.run(statements.read("SELECT unnest(?::text[])", lock), (list(ids),))
+        ]
 
     def exclusive(self) -> nullcontext[None]:
         return nullcontext()

@@ -25,6 +25,7 @@ from jsonrpc_qm.storage.base import (
     Claim,
     Filter,
     NameStats,
+    News,
     Page,
     Sighting,
     Swept,
@@ -38,6 +39,8 @@ class SqlStorage(SqlTransitions):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
+
+    writers = 1
 
     locking = ""
     """What a query ends with so that others wait to change what it found."""
@@ -288,6 +291,12 @@ class SqlStorage(SqlTransitions):
             # Another thread may have purged one meanwhile.
             records = [Record(*row) for row in rows if row]
         return Page(records=records, next_cursor=str(page[-1]) if len(seqs) > limit else None)
+
+    def announce(self, news: News) -> None:
+        """Nobody is told: SQLite's other processes see a change by themselves."""
+
+    def subscribe(self, heard: Callable[[News], None]) -> None:
+        """Nobody tells."""
 
     def stats(self, now: int) -> dict[str, NameStats]:
         with self.translated():

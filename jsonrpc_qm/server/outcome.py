@@ -1,0 +1,74 @@
+"""What a transaction has brought about, for those who wait here and at other managers."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.operations import Step
+from jsonrpc_qm.record import UNFINISHED, Record
+from jsonrpc_qm.storage.base import News
+from jsonrpc_qm.transitions import Complete
+
+MOST_FINISHED = 100
+"""Of how many finished tasks others are told by id."""
+
+MOST_NAMES = 20
+"""Of how many names others are told."""
+
+
+class Outcome:
+    """The tasks of a transaction, sorted by what has become of them."""
+
+    def __init__(self) -> None:
+        self.due: Counter[str] = Counter()
+        """How many tasks of each name became due by an event, or by time."""
+        self.added: Counter[str] = Counter()
+        """How many due tasks of each name were stored."""
+        self.finished: list[Record] = []
+        self.next_due: int | None = None
+        """When time alone changes one of them next."""
+
+    def see(self, step: Step, found: list[Any]) -> None:
+        """Take in what the storage answered to a step."""
+        if step.verb == "add":
+            for group in found:
+                if not isinstance(group, QueueError):
+                    self._take(group, self.added)
+        elif step.verb == "claim":
+            for group in found:
+                self._take(group, Counter())
+        elif step.verb == "transition":
+            self._take((each for each in found if isinstance(each, Record)), self.due)
+            for followers in new_tasks(step):
+                self._take(followers, self.added)
+        elif step.verb == "sweep":
+            self._take(found[0].records, self.due)
+
+    def news(self) -> News | None:
+        """What others are to hear of it; None for nothing."""
+        due = self.due + self.added
+        if not due and not self.finished:
+            return None
+        if len(due) > MOST_NAMES or len(self.finished) > MOST_FINISHED:
+            return News(more=True)
+        return News(due=dict(due), finished=[record.id for record in self.finished])
+
+    def _take(self, records: Iterable[Record], ready: Counter[str]) -> None:
+        for record in records:
+            if record.due_at is not None and (
+                self.next_due is None or record.due_at < self.next_due
+            ):
+                self.next_due = record.due_at
+            if record.status == "queued":
+                ready[record.name] += 1
+            elif record.status not in UNFINISHED:
+                self.finished.append(record)
+
+
+def new_tasks(step: Step) -> Iterator[Sequence[Record]]:
+    """The groups of tasks that a step stores unless it is refused."""
+    if step.verb == "add":
+        yield from step.items
+    elif step.verb == "transition":
+        yield from (event.queue for event in step.items if isinstance(event, Complete))

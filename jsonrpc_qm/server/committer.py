@@ -121,7 +121,7 @@ class Committer:
                 self._look_for_changes()
 
     def _next_batch(self) -> tuple[list[Entry], bool]:
-        """What is waiting, up to MOST_ITEMS or nothing after WATCH_SECONDS; whether it is the end."""
+        """What is waiting, nothing after WATCH_SECONDS; and whether it is the end."""
         batch: list[Entry] = []
         size = 0
         wait = WATCH_SECONDS

@@ -56,10 +56,8 @@ class Outcome:
 
     def _take(self, records: Iterable[Record], ready: Counter[str]) -> None:
         for record in records:
-            if record.due_at is not None and (
-                self.next_due is None or record.due_at < self.next_due
-            ):
-                self.next_due = record.due_at
+            if record.due_at is not None:
+                self.next_due = min(record.due_at, self.next_due or record.due_at)
             if record.status == "queued":
                 ready[record.name] += 1
             elif record.status not in UNFINISHED:

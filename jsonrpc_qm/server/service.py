@@ -48,7 +48,7 @@ class Service(Manager):
         self._committer = Committer(storage, committed=self._committed, foreign=self._foreign)
         self._room = ClaimRoom(self._committer.submit, self._received, self._abandon)
         self._watch = TaskWatch()
-        storage.subscribe(lambda news: self._loop.call_soon_threadsafe(self._heard, news))
+        storage.subscribe(self._hear)
         self._sightings = Sightings(self._submit_sighting)
         self.chores = Chores(
             self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
@@ -132,6 +132,9 @@ class Service(Manager):
                 self._room.wake(name, tasks)
         if news := outcome.news():
             self.storage.announce(news)
+
+    def _hear(self, news: News) -> None:
+        self._loop.call_soon_threadsafe(self._heard, news)
 
     def _heard(self, news: News) -> None:
         """Another manager tells."""

@@ -106,7 +106,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Storage(Protocol):
-    """What keeps the tasks. Verbs may raise Unavailable; what is about news and `close` does not."""
+    """What keeps the tasks. Verbs may raise Unavailable; `announce` and `close` do not."""
 
     url: str
     """Where it is, without credentials."""

@@ -1,7 +1,7 @@
 """News between managers on one PostgreSQL database, by LISTEN and NOTIFY.
 
 Sent after the commit and on a connection of its own: within a transaction NOTIFY takes a lock that
-the whole server shares until the commit. News may be lost; managers look for themselves every second.
+the whole server shares until the commit. News may be lost; managers look for themselves too.
 """
 
 import logging

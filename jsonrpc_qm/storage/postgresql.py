@@ -14,6 +14,8 @@ import psycopg
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
+from jsonrpc_qm.storage.base import News
+from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
 
@@ -22,7 +24,7 @@ logger = logging.getLogger("jsonrpc_qm.storage")
 ASK_TIME_EVERY = 30.0
 """Seconds after which the server is asked anew how far its clock is from ours."""
 
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
     # Milliseconds that sent data may stay unacknowledged.
     "tcp_user_timeout": 10_000,
@@ -47,12 +49,15 @@ class PostgresqlStorage(SqlStorage):
         Unavailable: the server can't be reached or used, or the schema is of a newer version.
     """
 
+    writers = 4
+
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, url: str) -> None:
         self.url = _without_credentials(url)
         self._connections = _Connections(url)
+        self._notices = Notices(lambda: psycopg.connect(url, autocommit=True, **CONNECTION))
         self._ahead = 0
         self._asked_at = -ASK_TIME_EVERY
         super().__init__(self._connections)
@@ -85,10 +90,8 @@ class PostgresqlStorage(SqlStorage):
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         if not ids:
             return []
-        return [
-            Record(*row)
-            for row in self.run(statements.read("SELECT unnest(?::text[])", lock), (list(ids),))
-        ]
+        rows = self.run(statements.read("SELECT unnest(?::text[])", lock), (list(ids),))
+        return [Record(*row) for row in rows]
 
     def exclusive(self) -> nullcontext[None]:
         return nullcontext()
@@ -122,7 +125,14 @@ class PostgresqlStorage(SqlStorage):
     def changes(self) -> int:
         return 0
 
+    def announce(self, news: News) -> None:
+        self._notices.announce(news)
+
+    def subscribe(self, heard: Callable[[News], None]) -> None:
+        self._notices.subscribe(heard)
+
     def close(self) -> None:
+        self._notices.close()
         self._connections.close_all()
 
 
@@ -134,7 +144,7 @@ class _Connections(peewee.PostgresqlDatabase):
         super().__init__(url, prefer_psycopg3=True, **CONNECTION)
 
     def _connect(self) -> Any:
-        connection = super()._connect()
+        connection = super()._connect()  # type: ignore[misc]
         connection.execute(SESSION)
         self._opened.append(connection)
         return connection
@@ -168,7 +178,7 @@ def _with_marks(sql: str) -> str:
 def _unnested(columns: tuple[str, ...]) -> str:
     arrays = ", ".join(f"?::{_type_of(column)}[]" for column in columns)
     names = ", ".join(f"column{number}" for number in range(1, len(columns) + 1))
-    return f"SELECT * FROM unnest({arrays}) AS given({names})"
+    return f"SELECT * FROM unnest({arrays}) AS given({names})"  # noqa: S608
 
 
 def _type_of(column: str) -> str:

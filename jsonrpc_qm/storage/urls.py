@@ -43,4 +43,14 @@ def _sqlite(url: str) -> Storage:
     return SqliteStorage(path)
 
 
-_OPENERS: dict[str, Callable[[str], Storage]] = {"memory": _memory, "sqlite": _sqlite}
+def _postgresql(url: str) -> Storage:
+    from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+
+    return PostgresqlStorage(url)
+
+
+_OPENERS: dict[str, Callable[[str], Storage]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
 from jsonrpc_qm.errors import QueueError, Unavailable
-from jsonrpc_qm.operations import MAX_PAYLOAD, Operation, Step
+from jsonrpc_qm.operations import MAX_PAYLOAD, Ended, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
@@ -121,8 +121,17 @@ class Service(Manager):
             self._saw_records(found, due=True)
             for followers in _new_tasks(step):
                 self._saw_records(followers, due=False)
+        elif step.verb == "complete":
+            self._saw_records(found, due=True)
+            self._saw_completed(step.items, found)
         elif step.verb == "sweep":
             self._swept(found[0])
+
+    def _saw_completed(self, outcomes: Sequence[Complete], found: Sequence[Ended]) -> None:
+        """Look for the records of what was completed without, if somebody waits for them by now."""
+        done = (outcome.id for outcome, ended in zip(outcomes, found, strict=True) if ended is True)
+        if ids := self._watch.watched(done):
+            self._later(self._look_at(ids))
 
     def _saw_records(self, records: Any, *, due: bool) -> None:
         ready: Counter[str] = Counter()
@@ -147,18 +156,19 @@ class Service(Manager):
         if self._loop.time() - self._looked_at >= LOOK_EVERY:
             # What a claim moves that finds time has passed is in nobody's answer.
             self._looked_at = self._loop.time()
-            self._later(self._look_at_watched())
+            self._later(self._look_at(self._watch.ids))
 
     def _foreign(self) -> None:
         """Another process has changed something: look for what is due and what has finished."""
         self.chores.sweep_now()
-        self._later(self._look_at_watched())
+        self._later(self._look_at(self._watch.ids))
 
-    async def _look_at_watched(self) -> None:
-        if ids := self._watch.ids:
-            for record in await self.read(self.storage.get, ids):
-                if record is not None:
-                    self._watch.tell(record)
+    async def _look_at(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        for record in await self.read(self.storage.get, ids):
+            if record is not None:
+                self._watch.tell(record)
 
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:
         task = self._loop.create_task(work)
@@ -232,8 +242,10 @@ class Service(Manager):
 
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
-    ) -> tuple[list[Record | QueueError], list[Record]]:
-        report = self.rules.report(call)
+    ) -> tuple[list[Ended], list[Record]]:
+        # Who waits for a result is told from the record, without another read.
+        watched = self._watch.watched(outcome.id for outcome in call.outcomes)
+        report = self.rules.report(call, records=bool(watched))
         if call.names is None:
             return await self.write(report), []
         claim = self.rules.claim(call)

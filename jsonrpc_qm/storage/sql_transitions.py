@@ -4,7 +4,6 @@ Most events concern one task each and are carried out as a set. Those that may s
 unique key can depend on each other, and go one by one.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -43,25 +42,33 @@ class SqlTransitions:
                 answers.update((place, self._apply_alone(event, now)) for place, event in run)
             else:
                 for turn in _turns(run):
-                    answers.update(self._apply(self._complete(turn, answers, now), now))
+                    answers.update(self._apply(list(turn.values()), now))
         return [answers[place] for place in range(len(events))]
 
-    def _complete(
-        self, turn: dict[str, Placed], answers: dict[int, Answer], now: int
-    ) -> list[Placed]:
-        """Complete what is as plain as nearly always, and give back the other events."""
-        plain = [event for _, event in turn.values() if isinstance(event, Complete)]
-        plain = [event for event in plain if not event.queue]
-        for chunk in statements.chunks(plain):
-            values = [value for event in chunk for value in (event.id, event.token, event.result)]
-            rows = self.run(statements.complete(len(chunk)), (now, now, *values)).fetchall()
-            done = [Record(*row) for row in rows]
-            for name, tasks in Counter(record.name for record in done).items():
-                self._count(name, "started", -tasks)
-                self._count(name, "completed", tasks)
-            for record in done:
-                answers[turn.pop(record.id)[0]] = record
-        return list(turn.values())
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        if len({outcome.id for outcome in outcomes}) < len(outcomes):
+            return [False] * len(outcomes)
+        done: list[bool] = []
+        for chunk in statements.chunks(outcomes):
+            done.extend([self._complete_all(chunk, now)] * len(chunk))
+        return done
+
+    def _complete_all(self, outcomes: Sequence[Complete], now: int) -> bool:
+        """Complete all, if all are as simple as nearly always."""
+        if any(outcome.queue for outcome in outcomes):
+            return False
+        claims = [value for outcome in outcomes for value in (outcome.id, outcome.token)]
+        held = self.run(statements.held(len(outcomes)), claims).fetchall()
+        if sum(tasks for _, tasks in held) < len(outcomes):
+            return False
+        values = [value for o in outcomes for value in (o.id, o.token, o.result)]
+        written = self.run(statements.complete(len(outcomes)), (now, now, *values)).rowcount
+        if written != len(outcomes):
+            raise RuntimeError("a task changed between its read and its write")
+        for name, tasks in held:
+            self._count(name, "started", -tasks)
+            self._count(name, "completed", tasks)
+        return True
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""

@@ -27,7 +27,7 @@ PRAGMAS = {
     # A commit returns when the log is on the disk, not only in the system's memory.
     "synchronous": "full",
     # Kibibytes, when negative.
-    "cache_size": -32 * 1024,
+    "cache_size": -24 * 1024,
     # Pages of log before it is copied into the database; fewer, longer copies than the default.
     "wal_autocheckpoint": 4000,
     # Bytes to which the log shrinks again when a long read has kept it from being copied.

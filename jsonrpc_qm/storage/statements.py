@@ -14,7 +14,7 @@ from jsonrpc_qm.storage.base import Claim
 
 COLUMNS = ", ".join(FIELDS)
 
-WIDTHS = (100, 10, 1)
+WIDTHS = (100, 30, 10, 3, 1)
 """How many rows one statement carries: few sizes, so that each is prepared once and kept."""
 
 T = TypeVar("T")
@@ -98,9 +98,19 @@ def claim_order(row: Sequence[Any]) -> tuple[int, int, int]:
 
 
 @lru_cache
+def held(rows: int) -> str:
+    """How many tasks of each name are held by claims, given by id and token."""
+    values = ", ".join(["(?, ?)"] * rows)
+    return f"""
+        SELECT name, count(*) FROM (VALUES {values}) AS claims
+        JOIN task ON id = claims.column1 AND token = claims.column2
+        WHERE status = 'started' AND outcome IS NULL GROUP BY name"""
+
+
+@lru_cache
 def complete(rows: int) -> str:
     """Complete started tasks by id, token and result: transitions.Complete, as one conditional
-    write. Tasks that do not meet the condition are left to be looked at one by one."""
+    write."""
     values = ", ".join(["(?, ?, ?)"] * rows)
     return f"""
         UPDATE task SET
@@ -114,8 +124,7 @@ def complete(rows: int) -> str:
             updated_at = ?
         FROM (VALUES {values}) AS done
         WHERE id = done.column1 AND token = done.column2
-            AND status = 'started' AND outcome IS NULL
-        RETURNING {COLUMNS}"""
+            AND status = 'started' AND outcome IS NULL"""
 
 
 _SAVED = (
@@ -196,7 +205,8 @@ LIST_BRANCH = """
 
 OVERDUE = """
     SELECT name, count(*), min(run_at) FROM task
-    WHERE due_at <= ? AND status = 'scheduled' AND run_at <= ? GROUP BY name"""
+    WHERE due_at IS NOT NULL AND due_at <= ? AND status = 'scheduled' AND run_at <= ?
+    GROUP BY name"""
 """Tasks that are ripe and that no sweep or claim has come by yet."""
 
 OLDEST = """

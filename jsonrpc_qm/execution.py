@@ -7,7 +7,9 @@ from typing import Any
 
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
 from jsonrpc_qm.operations import PURGE_BATCH, Operation
+from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.transitions import Complete
 
 logger = logging.getLogger("jsonrpc_qm.execution")
 
@@ -19,9 +21,22 @@ def _each(verb: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> list[N
     return [None] * len(calls)
 
 
+def _complete(
+    storage: Storage, outcomes: Sequence[Complete], now: int
+) -> list[Record | QueueError | bool]:
+    """Complete the quick way what can be, which is answered with True, and the rest otherwise."""
+    done = storage.complete(outcomes, now)
+    left = [outcome for outcome, quick in zip(outcomes, done, strict=True) if not quick]
+    if not left:
+        return [*done]
+    answers = iter(storage.transition(left, now))
+    return [quick or next(answers) for quick in done]
+
+
 Verb = Callable[[Storage, Sequence[Any], int], list[Any]]
 
 VERBS: dict[str, Verb] = {
+    "complete": _complete,
     "transition": lambda storage, events, now: storage.transition(events, now),
     "add": lambda storage, groups, now: storage.add(groups, now),
     "delete": lambda storage, ids, now: storage.delete(ids),

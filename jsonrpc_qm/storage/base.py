@@ -15,7 +15,7 @@ import msgspec
 
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.transitions import Event
+from jsonrpc_qm.transitions import Complete, Event
 
 SWEEP_LIMIT = 500
 """How many due tasks one sweep moves; more wait for the next sweep or claim."""
@@ -149,6 +149,14 @@ class Storage(Protocol):
         InvalidState; Conflict when a retry meets another holder of its unique key, or when one of
         a Complete's follow-up tasks does. A Complete's tasks are stored with it, or neither is;
         its own unique key is free for them. An outcome sent again stores nothing.
+        """
+
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        """Complete tasks for callers that need no record of it: `transition` in the simplest case.
+
+        True for each that is done; False for one that is untouched and left for `transition`. Done
+        are only tasks that are started, by the token of their running claim, with no tasks to
+        follow and no other outcome in the list; a storage may leave those too.
         """
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:

@@ -3,6 +3,7 @@
 import threading
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -176,6 +177,20 @@ class MemoryStorage:
                 self._roll_back_to(savepoint)
                 return followers
         return after
+
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        times = Counter(outcome.id for outcome in outcomes)
+        with self._lock:
+            return [times[o.id] == 1 and self._complete(o, now) for o in outcomes]
+
+    def _complete(self, outcome: Complete, now: int) -> bool:
+        record = self._tasks.get(outcome.id)
+        if record is None or outcome.queue:
+            return False
+        if record.status != "started" or record.token != outcome.token:
+            return False
+        self._save(outcome.apply(record, now))
+        return True
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         with self._lock:

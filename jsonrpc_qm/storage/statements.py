@@ -88,9 +88,18 @@ COMPLETED = ("id", "token", "result")
 
 
 @lru_cache
+def held(rows: str) -> str:
+    """How many tasks of each name are held by claims, given by id and token."""
+    return f"""
+        SELECT name, count(*) FROM ({rows}) AS claims
+        JOIN task ON id = claims.column1 AND token = claims.column2
+        WHERE status = 'started' AND outcome IS NULL GROUP BY name"""
+
+
+@lru_cache
 def complete(rows: str) -> str:
     """Complete started tasks by id, token and result: transitions.Complete, as one conditional
-    write. Tasks that do not meet the condition are left to be looked at one by one."""
+    write."""
     return f"""
         UPDATE task SET
             status = 'completed',
@@ -103,8 +112,13 @@ def complete(rows: str) -> str:
             updated_at = ?
         FROM ({rows}) AS done
         WHERE id = done.column1 AND token = done.column2
-            AND status = 'started' AND outcome IS NULL
-        RETURNING {COLUMNS}"""
+            AND status = 'started' AND outcome IS NULL"""
+
+
+@lru_cache
+def completed(rows: str) -> str:
+    """`complete`, and which tasks met the condition."""
+    return f"{complete(rows)} RETURNING id, name"
 
 
 _SAVED = (
@@ -200,7 +214,8 @@ LIST_BRANCH = """
 
 OVERDUE = """
     SELECT name, count(*), min(run_at) FROM task
-    WHERE due_at <= ? AND status = 'scheduled' AND run_at <= ? GROUP BY name"""
+    WHERE due_at IS NOT NULL AND due_at <= ? AND status = 'scheduled' AND run_at <= ?
+    GROUP BY name"""
 """Tasks that are ripe and that no sweep or claim has come by yet."""
 
 OLDEST = """

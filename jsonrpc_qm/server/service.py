@@ -148,7 +148,7 @@ class Service(Manager):
         """Another manager tells."""
         for name, tasks in news.due.items():
             self._room.wake(name, tasks)
-        if news.more:
+        if news.more and not self._room.is_empty:
             self.chores.sweep_now()
         if ids := self._watch.ids if news.more else self._watch.watched(news.finished):
             self._later(self._look_at(ids))

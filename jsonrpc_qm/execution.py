@@ -1,6 +1,8 @@
 """Carries operations out: any number of them in one transaction, each verb called once for all."""
 
 import logging
+import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,10 +10,13 @@ from typing import Any
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
 from jsonrpc_qm.operations import PURGE_BATCH, Operation
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.base import Overtaken, Storage
 from jsonrpc_qm.transitions import Complete
 
 logger = logging.getLogger("jsonrpc_qm.execution")
+
+TRIES = 6
+"""How often a transaction is run that others are in the way of."""
 
 
 def _each(verb: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> list[None]:
@@ -73,8 +78,19 @@ class _Batch:
 def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
     """Carry all out in one transaction; for each operation the answers to its steps.
 
-    Raises whatever the storage raises; nothing has happened then.
+    One that is overtaken is run again. Raises whatever the storage raises; nothing has happened
+    then.
     """
+    for failures in range(1, TRIES):
+        try:
+            return _execute(storage, operations)
+        except Overtaken:
+            # Not for secrets: two that met are not to meet again.
+            time.sleep(random.random() * 0.01 * failures)  # noqa: S311
+    return _execute(storage, operations)
+
+
+def _execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
     answers: list[list[list[Any]]] = [[[]] * len(operation.steps) for operation in operations]
     batches: dict[str, _Batch] = defaultdict(_Batch)
     for operation, answer in zip(operations, answers, strict=True):
@@ -99,8 +115,10 @@ def execute_apart(
         return [*execute(storage, operations)]
     except Unavailable as error:
         return [error] * len(operations)
-    except Exception:
+    except Exception as error:
         if len(operations) == 1:
+            if isinstance(error, QueueError):
+                return [error]
             logger.exception("an operation failed: %s", [s.verb for s in operations[0].steps])
             return [InternalError()]
     return [answer for operation in operations for answer in execute_apart(storage, [operation])]

@@ -33,7 +33,7 @@ url_option = option(
     default=DEFAULT_URL,
     type=manager_url,
     metavar="URL",
-    help="Where the manager listens.",
+    help="Where the manager listens; several of one storage with commas between.",
 )
 retry_for_option = option(
     "--retry-for",

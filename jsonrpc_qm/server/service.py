@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
@@ -142,7 +143,8 @@ class Service(Manager):
             self.storage.announce(news)
 
     def _hear(self, news: News) -> None:
-        self._loop.call_soon_threadsafe(self._heard, news)
+        with suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._heard, news)
 
     def _heard(self, news: News) -> None:
         """Another manager tells."""

@@ -101,6 +101,14 @@ class Notices:
         heard(News(more=True))
         while not self._closed.is_set():
             for notice in connection.notifies(timeout=0.5):
-                message = msgspec.json.decode(notice.payload, type=_Message)
-                if message.sender != self._name:
+                message = _message_in(notice.payload)
+                if message is not None and message.sender != self._name:
                     heard(message)
+
+
+def _message_in(payload: str) -> _Message | None:
+    """The message; None for what is none, since anybody may use the channel."""
+    try:
+        return msgspec.json.decode(payload, type=_Message)
+    except msgspec.MsgspecError:
+        return None

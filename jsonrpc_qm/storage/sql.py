@@ -26,6 +26,7 @@ from jsonrpc_qm.storage.base import (
     Filter,
     NameStats,
     News,
+    Overtaken,
     Page,
     Sighting,
     Swept,
@@ -80,7 +81,7 @@ class SqlStorage(SqlTransitions):
             try:
                 yield
                 self._store_tally()
-                self.run("COMMIT")
+                self.commit()
             except BaseException:
                 self.roll_back()
                 raise
@@ -88,6 +89,10 @@ class SqlStorage(SqlTransitions):
     def begin(self) -> None:
         """Begin a transaction that may write."""
         self.run("BEGIN")
+
+    def commit(self) -> None:
+        """Have it all on stable storage."""
+        self.run("COMMIT")
 
     def roll_back(self) -> None:
         """Undo the open transaction, if there still is one."""
@@ -170,7 +175,8 @@ class SqlStorage(SqlTransitions):
             if known.unique_key is not None and known.status in UNFINISHED:
                 keyed[known.name, known.unique_key] = known
             answer.append(known)
-        self._insert(new)
+        if self._insert(new) != len(new):
+            raise Overtaken.of("another transaction has just stored one of these")
         self._count_added(new)
         return answer
 

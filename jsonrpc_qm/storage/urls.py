@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
-from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage.base import Storage
 
 
@@ -11,7 +11,8 @@ def open_storage(url: str) -> Storage:
     """Open the storage that a URL names.
 
     `memory:` for one that ends with its process; `sqlite:///tasks.db` for a file, relative to the
-    current folder; `sqlite:////var/lib/tasks.db` for an absolute path.
+    current folder; `sqlite:////var/lib/tasks.db` for an absolute path;
+    `postgresql://user:password@host:5432/database` for a PostgreSQL database.
 
     Raises:
         InvalidParams: no such kind of storage, or the URL lacks something.
@@ -21,7 +22,9 @@ def open_storage(url: str) -> Storage:
     opener = _OPENERS.get(scheme)
     if not colon or opener is None:
         kinds = ", ".join(sorted(_OPENERS))
-        raise InvalidParams.of("storage", f"{url!r} is no storage URL; known kinds: {kinds}")
+        # The rest may hold a password.
+        said = repr(f"{scheme}:..." if colon and "@" in url else url)
+        raise InvalidParams.of("storage", f"{said} is no storage URL; known kinds: {kinds}")
     return opener(url)
 
 
@@ -44,9 +47,18 @@ def _sqlite(url: str) -> Storage:
 
 
 def _postgresql(url: str) -> Storage:
-    from jsonrpc_qm.storage.postgresql import PostgresqlStorage
-
+    try:
+        from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+    except ModuleNotFoundError as error:
+        raise _driver_missing(error, "postgresql") from error
     return PostgresqlStorage(url)
+
+
+def _driver_missing(error: ModuleNotFoundError, extra: str) -> Unavailable:
+    """What to install for a kind of storage."""
+    return Unavailable.of(
+        f"{error.name} is not installed; install it with: pip install 'jsonrpc-qm[{extra}]'"
+    )
 
 
 _OPENERS: dict[str, Callable[[str], Storage]] = {

@@ -7,11 +7,14 @@ import pytest
 
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
+from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
+from tests.servers.postgresql import empty_schema
 
 STORAGES: dict[str, Callable[[Path], Storage]] = {
     "memory": lambda folder: MemoryStorage(),
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
+    "postgresql": lambda folder: PostgresqlStorage(empty_schema()),
 }
 """How each storage is opened, empty, for tests that may use a folder."""
 

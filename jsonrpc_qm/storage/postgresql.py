@@ -18,6 +18,7 @@ from jsonrpc_qm.storage.base import News
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -54,7 +55,7 @@ class PostgresqlStorage(SqlStorage):
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         self.url = _without_credentials(url)
         self._connections = _Connections(url)
         self._notices = Notices(lambda: psycopg.connect(url, autocommit=True, **CONNECTION))
@@ -63,7 +64,7 @@ class PostgresqlStorage(SqlStorage):
         super().__init__(self._connections)
         with self.transaction():
             self.run("SELECT pg_advisory_xact_lock(?)", (SCHEMA_LOCK,))
-            create_schema(self.database)
+            self.upgraded = create_schema(self.database, upgrade)
 
     def now(self) -> int:
         if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:

@@ -31,6 +31,7 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.migrations import Migration
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
@@ -47,6 +48,9 @@ class SqlStorage(SqlTransitions):
 
     skipping = ""
     """What a query ends with so that it locks what it finds, and passes over what others have."""
+
+    upgraded: Sequence[Migration] = ()
+    """The changes of the schema that opening it has made, or with Upgrade.NONE would make."""
 
     def __init__(self, database: peewee.Database) -> None:
         self.database = database

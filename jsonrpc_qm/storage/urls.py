@@ -5,13 +5,15 @@ from urllib.parse import unquote, urlsplit
 
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> Storage:
     """Open the storage that a URL names.
 
     `memory:` for one that ends with its process; `sqlite:///tasks.db` for a file, relative to the
-    current folder; `sqlite:////var/lib/tasks.db` for an absolute path.
+    current folder; `sqlite:////var/lib/tasks.db` for an absolute path. `upgrade` is for storages
+    that have a schema.
 
     Raises:
         InvalidParams: no such kind of storage, or the URL lacks something.
@@ -22,10 +24,10 @@ def open_storage(url: str) -> Storage:
     if not colon or opener is None:
         kinds = ", ".join(sorted(_OPENERS))
         raise InvalidParams.of("storage", f"{url!r} is no storage URL; known kinds: {kinds}")
-    return opener(url)
+    return opener(url, upgrade)
 
 
-def _memory(url: str) -> Storage:
+def _memory(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.memory import MemoryStorage
 
     if url not in ("memory:", "memory://"):
@@ -33,23 +35,23 @@ def _memory(url: str) -> Storage:
     return MemoryStorage()
 
 
-def _sqlite(url: str) -> Storage:
+def _sqlite(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.sqlite import SqliteStorage
 
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/") if url.startswith("sqlite://") else parts.path)
     if parts.netloc or parts.query or parts.fragment or not path:
         raise InvalidParams.of("storage", f"{url!r}: write sqlite:///file or sqlite:////abs/file")
-    return SqliteStorage(path)
+    return SqliteStorage(path, upgrade=upgrade)
 
 
-def _postgresql(url: str) -> Storage:
+def _postgresql(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 
-    return PostgresqlStorage(url)
+    return PostgresqlStorage(url, upgrade=upgrade)
 
 
-_OPENERS: dict[str, Callable[[str], Storage]] = {
+_OPENERS: dict[str, Callable[[str, Upgrade], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,

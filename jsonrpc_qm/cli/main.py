@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
         shell_workers.fail,
         shell_workers.release,
     ),
-    "Keep": (storages.migrate,),
+    "Keep": (storages.migrate, storages.copy),
     "More": (operators.discover, completion),
 }
 """All commands, by the heading that `--help` shows them under."""

@@ -150,6 +150,12 @@ class _Connections(peewee.PostgresqlDatabase):
         self._opened.append(connection)
         return connection
 
+    def get_tables(self, schema: str | None = None) -> list[str]:
+        """Those that a statement finds without naming a schema."""
+        [found] = self.execute_sql("SELECT current_schema()").fetchone()
+        tables: list[str] = super().get_tables(schema or found)
+        return tables
+
     def is_usable(self) -> bool:
         """Whether this thread's connection can still be used."""
         return not self.is_closed() and not self.connection().closed

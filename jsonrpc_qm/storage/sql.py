@@ -32,11 +32,12 @@ from jsonrpc_qm.storage.base import (
     WorkerRow,
 )
 from jsonrpc_qm.storage.migrations import Migration
+from jsonrpc_qm.storage.sql_copy import SqlCopy
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions):
+class SqlStorage(SqlTransitions, SqlCopy):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str

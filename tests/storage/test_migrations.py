@@ -5,9 +5,9 @@ import sqlite3
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
-from peewee import Database
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage import schema
@@ -23,13 +23,13 @@ FIRST_TABLES = (Path(__file__).parent / "schema-1.sql").read_text()
 PROCESSES = 4
 
 
-def a_note(database: Database) -> None:
+def a_note(database: Any) -> None:
     """A change that fails when it is made twice."""
     database.execute_sql("ALTER TABLE task ADD COLUMN note TEXT")
     database.execute_sql("UPDATE task SET note = name")
 
 
-def breaks(database: Database) -> None:
+def breaks(database: Any) -> None:
     """A change that stops half-way."""
     a_note(database)
     raise RuntimeError("half-way")

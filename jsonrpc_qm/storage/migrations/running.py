@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.errors import InvalidParams, Unavailable
+from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.migrations import MIGRATIONS, Migration
 from jsonrpc_qm.storage.sql import SqlStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
@@ -24,3 +25,19 @@ def migrate(url: str, *, dry_run: bool = False) -> tuple[int, Sequence[Migration
         if not isinstance(storage, SqlStorage):
             raise InvalidParams.of("storage", f"{storage.url} has no schema")
         return MIGRATIONS[-1].version, storage.upgraded
+
+
+def open_as_it_is(url: str) -> Storage:
+    """Open a storage without a change to its schema.
+
+    Raises:
+        InvalidParams: no such kind of storage, or the URL lacks something.
+        Unavailable: it can't be used, there is nothing in it, or its schema is of another version.
+    """
+    storage = open_storage(url, upgrade=Upgrade.NONE)
+    if isinstance(storage, SqlStorage) and storage.upgraded:
+        storage.close()
+        if storage.upgraded[0].version == 1:
+            raise Unavailable.of(f"there are no tables in {storage.url}")
+        raise Unavailable.of(f"the schema of {storage.url} is old: run `jsonrpc-qm migrate` on it")
+    return storage

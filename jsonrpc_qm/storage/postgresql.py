@@ -19,6 +19,7 @@ from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -81,7 +82,7 @@ class PostgresqlStorage(SqlStorage):
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         place = Place(url)
         self.url = place.shown
         self._connections = Connections(place)
@@ -92,7 +93,7 @@ class PostgresqlStorage(SqlStorage):
         super().__init__(self._connections)
         try:
             with self.translated():
-                self._create_schema()
+                self._create_schema(upgrade)
                 self._ask_time()
                 self._warn_of_losses()
         except BaseException as error:
@@ -103,14 +104,15 @@ class PostgresqlStorage(SqlStorage):
             raise
         self._connections.limited = True
 
-    def _create_schema(self) -> None:
+    def _create_schema(self, upgrade: Upgrade) -> None:
         self._connections.execute_many(BEGIN_SCHEMA)
         try:
             self.run("SELECT pg_advisory_xact_lock(?)", (SCHEMA_LOCK,))
-            for statement in TALLY:
-                self.run(statement)
+            if upgrade is not Upgrade.NONE:
+                for statement in TALLY:
+                    self.run(statement)
             # It passes over the table that the view stands in for.
-            create_schema(self.database)
+            self.upgraded = create_schema(self.database, upgrade)
             self.run("COMMIT")
         except BaseException:
             self.roll_back()

@@ -1,15 +1,23 @@
 """Carries operations out: any number of them in one transaction, each verb called once for all."""
 
 import logging
+import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
 from jsonrpc_qm.operations import PURGE_BATCH, Operation
-from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.base import Contended, Storage
 
 logger = logging.getLogger("jsonrpc_qm.execution")
+
+TRIES = 20
+"""How often a transaction is run before it counts as one that can't be."""
+
+AGAIN_WITHIN = 0.002
+"""Seconds within which a transaction runs again; as many more each time."""
 
 
 def _each(verb: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> list[None]:
@@ -65,12 +73,18 @@ def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list
     for operation, answer in zip(operations, answers, strict=True):
         for place, step in enumerate(operation.steps):
             batches[step.verb].take(step.items, answer, place)
-    with storage.transaction():
-        now = storage.now()
-        for verb, run in VERBS.items():
-            if verb in batches:
-                batches[verb].give(run(storage, batches[verb].items, now))
-    return answers
+    for attempt in range(TRIES):
+        try:
+            with storage.transaction():
+                now = storage.now()
+                for verb, run in VERBS.items():
+                    if verb in batches:
+                        batches[verb].give(run(storage, batches[verb].items, now))
+        except Contended:
+            time.sleep(random.uniform(0, AGAIN_WITHIN * (attempt + 1)))  # noqa: S311
+        else:
+            return answers
+    raise Unavailable.of("other managers keep changing the same tasks")
 
 
 def execute_apart(

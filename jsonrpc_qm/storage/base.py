@@ -105,6 +105,10 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """There is more to tell than one message holds: look for yourself."""
 
 
+class Contended(Exception):
+    """Another manager has changed what a transaction read. Nothing happened; run it again."""
+
+
 class Storage(Protocol):
     """What keeps the tasks. Verbs may raise Unavailable; `announce` and `close` do not."""
 
@@ -120,7 +124,7 @@ class Storage(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All verbs inside happen together, and are on stable storage when it ends, or not at all.
 
-        Verbs that write must run inside one. Transactions do not nest.
+        Verbs that write must run inside one. Transactions do not nest. One may end with Contended.
         """
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:

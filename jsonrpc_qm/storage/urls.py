@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
-from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage.base import Storage
 
 
@@ -49,8 +49,20 @@ def _postgresql(url: str) -> Storage:
     return PostgresqlStorage(url)
 
 
+def _redis(url: str) -> Storage:
+    try:
+        from jsonrpc_qm.storage.redis import RedisStorage
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise Unavailable.of("redis:// needs the extra: pip install jsonrpc-qm[redis]") from None
+    return RedisStorage(url)
+
+
 _OPENERS: dict[str, Callable[[str], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "redis": _redis,
+    "rediss": _redis,
 }

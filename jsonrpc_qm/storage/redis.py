@@ -25,7 +25,7 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
-from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_keys import Keys, Place
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_view import Range, Size, View
@@ -365,9 +365,6 @@ def _delete(view: View, id: str) -> bool | QueueError:
 
 
 # -- tasks in order ---------------------------------------------------------------------------
-
-Place = tuple[str, bytes]
-"""A sorted set and a member of it."""
 
 
 def _merged(

@@ -9,7 +9,7 @@ finished_at).
 """
 
 import struct
-from collections.abc import Iterator
+from functools import cache
 
 from msgspec import msgpack
 from msgspec.structs import astuple
@@ -31,11 +31,17 @@ _ready = struct.Struct(">IQQ").pack
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder().decode
 
+_FIRST = (1 << 31) - 1
+"""Less a task's priority: smaller for what comes first."""
+
 NUMBER, MOMENT, READY = 8, 16, 20
 """Bytes before the id in the members of `listed`, of `due` and `moments`, and of `ready`."""
 
 Stored = tuple[Record, int]
 """A record and its place in the order in which tasks were stored."""
+
+Place = tuple[str, bytes]
+"""A sorted set and a member of it."""
 
 
 class Keys:
@@ -66,25 +72,25 @@ class Keys:
     def moments(self, status: str, name: str) -> str:
         return f"{self._prefix}moments:{status}:{name}"
 
-    def places(self, record: Record, number: int) -> list[tuple[str, bytes]]:
+    @cache  # noqa: B019 - as many as there are names, and for as long as the storage is open
+    def _orders(self, status: str, name: str) -> tuple[str, str, str]:
+        return self.listed(status, name), self.moments(status, name), self.ready(name)
+
+    def places(self, record: Record, number: int) -> list[Place]:
         """Every sorted set that a task is in, and its member there."""
-        name, status, id = record.name, record.status, record.id.encode()
-        found = [(f"{self._prefix}listed:{status}:{name}", _listed(number) + id)]
+        status, id = record.status, record.id.encode()
+        listed, moments, ready = self._orders(status, record.name)
+        found = [(listed, _listed(number) + id)]
         if record.due_at is not None:
-            found.append((self.due, moment(record.due_at, number) + id))
+            found.append((self.due, _moment(record.due_at + _ZERO, number) + id))
         if status == "queued":
-            order = _ready(_priority(record.priority), record.run_at + _ZERO, number)
-            found.append((f"{self._prefix}ready:{name}", order + id))
+            order = _ready(_FIRST - record.priority, record.run_at + _ZERO, number)
+            found.append((ready, order + id))
         if status != "started":
             at = record.finished_at if status in FINISHED else record.run_at
             assert at is not None
-            found.append((f"{self._prefix}moments:{status}:{name}", moment(at, number) + id))
+            found.append((moments, _moment(at + _ZERO, number) + id))
         return found
-
-
-def _priority(priority: int) -> int:
-    """Smaller for what comes first."""
-    return (1 << 31) - 1 - priority
 
 
 def moment(at: int, number: int = 0) -> bytes:
@@ -107,7 +113,7 @@ def number_in(member: bytes) -> int:
     return int.from_bytes(member[:8], "big")
 
 
-def ids_in(members: Iterator[bytes] | list[bytes], order: int) -> list[str]:
+def ids_in(members: list[bytes], order: int) -> list[str]:
     """The ids after the first `order` bytes of members."""
     return [member[order:].decode() for member in members]
 

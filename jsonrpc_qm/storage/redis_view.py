@@ -14,7 +14,7 @@ import msgspec
 
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage import redis_keys
-from jsonrpc_qm.storage.redis_keys import REVISION, Keys, Stored
+from jsonrpc_qm.storage.redis_keys import REVISION, Keys, Place, Stored
 
 Run = Callable[[Sequence[Sequence[Any]]], list[Any]]
 """Carries out commands together and gives their replies."""
@@ -26,6 +26,20 @@ class Changes:
     def __init__(self) -> None:
         self.added: set[bytes] = set()
         self.removed: set[bytes] = set()
+
+    def add(self, member: bytes) -> None:
+        """Have it in the set."""
+        if member in self.removed:
+            self.removed.remove(member)
+        else:
+            self.added.add(member)
+
+    def remove(self, member: bytes) -> None:
+        """Have it in the set no more."""
+        if member in self.added:
+            self.added.remove(member)
+        else:
+            self.removed.add(member)
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +100,7 @@ class View:
         self._written: dict[str, dict[str, bytes | None]] = defaultdict(dict)
         self._revisions: dict[str, bytes] = {}
         self._tasks: dict[str, Stored | None] = {}
+        self._places: dict[str, list[Place]] = {}
         self._changed: dict[str, None] = {}
         self._history: list[tuple[str, Stored | None]] = []
         self._orders: dict[str, Changes] = defaultdict(Changes)
@@ -157,8 +172,15 @@ class View:
         """Whether a task still is where a sorted set said."""
         if id not in self._tasks:
             self.load(ids=[id])
-        stored = self._tasks[id]
-        return stored is not None and (key, member) in self.keys.places(*stored)
+        return (key, member) in self._places_of(id)
+
+    def _places_of(self, id: str) -> list[Place]:
+        places = self._places.get(id)
+        if places is None:
+            stored = self._tasks[id]
+            places = [] if stored is None else self.keys.places(*stored)
+            self._places[id] = places
+        return places
 
     def holder(self, record: Record) -> Record | None:
         """The unfinished task that has the name and the unique key of this one."""
@@ -250,16 +272,16 @@ class View:
 
     def _replace(self, id: str, stored: Stored | None) -> None:
         before = self._tasks[id]
+        old = self._places_of(id)
+        new = self._places[id] = [] if stored is None else self.keys.places(*stored)
         self._tasks[id] = stored
         self._changed[id] = None
-        old = [] if before is None else self.keys.places(*before)
-        new = [] if stored is None else self.keys.places(*stored)
-        for key, member in new:
-            if (key, member) not in old:
-                _toggle(member, self._orders[key].added, self._orders[key].removed)
-        for key, member in old:
-            if (key, member) not in new:
-                _toggle(member, self._orders[key].removed, self._orders[key].added)
+        for place in new:
+            if place not in old:
+                self._orders[place[0]].add(place[1])
+        for place in old:
+            if place not in new:
+                self._orders[place[0]].remove(place[1])
         if before is not None:
             self._count(before[0], -1)
         if stored is not None:
@@ -336,10 +358,3 @@ class Commit:
 
 def _flat(values: Mapping[str, bytes]) -> list[bytes]:
     return [part for field, value in values.items() for part in (field.encode(), value)]
-
-
-def _toggle(member: bytes, into: set[bytes], out_of: set[bytes]) -> None:
-    if member in out_of:
-        out_of.remove(member)
-    else:
-        into.add(member)

@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.errors import Conflict, InvalidParams, InvalidState, QueueError, TaskNotFound
-from jsonrpc_qm.jsontext import same
+from jsonrpc_qm.errors import InvalidParams, QueueError
 from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.record import SCHEDULED, UNFINISHED, Record, public_status
-from jsonrpc_qm.storage import redis_keys
+from jsonrpc_qm.record import SCHEDULED, Record, public_status
+from jsonrpc_qm.storage import redis_keys, redis_tasks
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
@@ -25,12 +24,12 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
-from jsonrpc_qm.storage.redis_keys import Keys, Place
+from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_view import Range, Size, View
 from jsonrpc_qm.task import FINISHED
-from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry, claimed
+from jsonrpc_qm.transitions import Complete, Event, claimed
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -93,14 +92,14 @@ class RedisStorage:
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
         view = self._writing()
-        _load_for_adding(view, [record for group in groups for record in group])
-        return [_add_group(view, group) for group in groups]
+        redis_tasks.load_for_adding(view, [record for group in groups for record in group])
+        return [redis_tasks.add_group(view, group) for group in groups]
 
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         view, keys = self._writing(), self._keys
-        _sweep(view, now, SWEEP_LIMIT)
+        redis_tasks.sweep(view, now, SWEEP_LIMIT)
         heads: dict[str, int] = {}
         for claim in claims:
             for name in set(claim.names):
@@ -121,7 +120,7 @@ class RedisStorage:
         ready = [
             keys.ready(name) for name, is_paused in zip(names, paused, strict=True) if not is_paused
         ]
-        found = _claimable(view, ready, claim.max_tasks, now)
+        found = redis_tasks.claimable(view, ready, claim.max_tasks, now)
         return [
             view.save(claimed(record, now, worker=claim.worker, lease=claim.lease))
             for record in found
@@ -132,12 +131,12 @@ class RedisStorage:
         followers = [r for event in events if isinstance(event, Complete) for r in event.queue]
         view.load(ids=[event.id for event in events])
         if followers:
-            _load_for_adding(view, followers)
-        return [_apply(view, event, now) for event in events]
+            redis_tasks.load_for_adding(view, followers)
+        return [redis_tasks.apply(view, event, now) for event in events]
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         view, keys = self._writing(), self._keys
-        records = _sweep(view, now, limit)
+        records = redis_tasks.sweep(view, now, limit)
         names = sorted(view.counts(keys.names))
         paused = view.values(keys.paused, names) if names else []
         running = [name for name, is_paused in zip(names, paused, strict=True) if not is_paused]
@@ -198,7 +197,7 @@ class RedisStorage:
     def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
         view = self._writing()
         view.load(ids=ids)
-        return [_delete(view, id) for id in ids]
+        return [redis_tasks.delete(view, id) for id in ids]
 
     def purge(self, filter: Filter, limit: int) -> int:
         view, keys = self._writing(), self._keys
@@ -211,8 +210,8 @@ class RedisStorage:
             for name in names
             for status in statuses
         ]
-        places = _merged(ranges, view.ask(ranges))[:limit]
-        found = _still_there(view, places, redis_keys.MOMENT)
+        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
+        found = redis_tasks.still_there(view, places, redis_keys.MOMENT)
         for id in found:
             view.delete(id)
         return len(found)
@@ -234,9 +233,9 @@ class RedisStorage:
             for inner in redis_keys.STATUSES
             if status in (None, public_status(inner))
         ]
-        places = _merged(ranges, view.ask(ranges), newest=True)
+        places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
         members = [member for _, member in places[:limit]]
-        found = _still_there(view, places[:limit], redis_keys.NUMBER)
+        found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
         records = [record for id in found if (record := view.task(id)) is not None]
         more = len(places) > limit
         return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
@@ -282,136 +281,6 @@ class RedisStorage:
     def close(self) -> None:
         self._news.close()
         self._server.close()
-
-
-# -- one task ---------------------------------------------------------------------------------
-
-
-def _load_for_adding(view: View, records: Sequence[Record]) -> None:
-    if not records:
-        return
-    fields = [
-        redis_keys.holder_field(record.name, record.unique_key)
-        for record in records
-        if record.unique_key is not None
-    ]
-    view.load(
-        ids=[record.id for record in records],
-        fields={view.keys.holders: fields} if fields else None,
-        number=True,
-    )
-    holders = view.values(view.keys.holders, fields) if fields else []
-    view.load(ids=[id.decode() for id in holders if id is not None])
-
-
-def _add_group(view: View, group: Sequence[Record]) -> list[Record] | QueueError:
-    savepoint = view.savepoint()
-    records = []
-    for record in group:
-        answer = _add(view, record)
-        if isinstance(answer, QueueError):
-            view.roll_back_to(savepoint)
-            return answer
-        records.append(answer)
-    return records
-
-
-def _add(view: View, record: Record) -> Record | QueueError:
-    known = view.task(record.id)
-    if known is not None:
-        if known.name == record.name and same(known.parameters, record.parameters):
-            return known
-        return Conflict.of(record.id)
-    holder = view.holder(record)
-    if holder is not None:
-        return holder
-    view.add(record)
-    return record
-
-
-def _apply(view: View, event: Event, now: int) -> Record | QueueError:
-    before = view.task(event.id)
-    if before is None:
-        return TaskNotFound.of(event.id)
-    try:
-        after = event.apply(before, now)
-    except QueueError as refusal:
-        return refusal
-    if after is before:
-        return before
-    if isinstance(event, Retry):
-        holder = view.holder(before)
-        if holder is not None:
-            return Conflict.of(holder.id)
-    savepoint = view.savepoint()
-    view.save(after)
-    if isinstance(event, Complete) and event.queue:
-        # The task is finished by now, so one that follows it may have its unique key.
-        followers = _add_group(view, event.queue)
-        if isinstance(followers, QueueError):
-            view.roll_back_to(savepoint)
-            return followers
-    return after
-
-
-def _delete(view: View, id: str) -> bool | QueueError:
-    record = view.task(id)
-    if record is None:
-        return TaskNotFound.of(id)
-    if record.status in UNFINISHED:
-        return InvalidState.of(id, public_status(record.status))
-    view.delete(id)
-    return True
-
-
-# -- tasks in order ---------------------------------------------------------------------------
-
-
-def _merged(
-    ranges: Sequence[Range], found: Sequence[list[bytes]], newest: bool = False
-) -> list[Place]:
-    """What was found in several sorted sets, in one order."""
-    places = [
-        (each.key, member)
-        for each, members in zip(ranges, found, strict=True)
-        for member in members
-    ]
-    return sorted(places, key=lambda place: place[1], reverse=newest)
-
-
-def _still_there(view: View, places: Sequence[Place], order: int) -> list[str]:
-    """The ids of the tasks that nobody has moved since their places were read."""
-    ids = redis_keys.ids_in([member for _, member in places], order)
-    view.load(ids=ids)
-    return [id for id, place in zip(ids, places, strict=True) if view.is_at(id, *place)]
-
-
-def _claimable(view: View, ready: Sequence[str], wanted: int, now: int) -> list[Record]:
-    """The tasks to take first, of all these sets."""
-    after: dict[str, bytes] = {}
-    taken: list[Record] = []
-    while len(taken) < wanted:
-        ranges = [Range(key=key, limit=wanted - len(taken), after=after.get(key)) for key in ready]
-        places = _merged(ranges, view.ask(ranges))[: wanted - len(taken)]
-        if not places:
-            break
-        after.update(places)
-        for id in _still_there(view, places, redis_keys.READY):
-            record = view.task(id)
-            # One that has expired, but that the sweep did not come to, is nobody's any more.
-            if record is not None and (record.due_at is None or record.due_at > now):
-                taken.append(record)
-    return taken
-
-
-def _sweep(view: View, now: int, limit: int) -> list[Record]:
-    if limit == 0:
-        return []
-    end = redis_keys.moment(now + 1)[:8]
-    [due] = view.ask([Range(key=view.keys.due, limit=limit, before=end)])
-    ids = _still_there(view, [(view.keys.due, member) for member in due], redis_keys.MOMENT)
-    found = [record for id in ids if (record := view.task(id)) is not None]
-    return [view.save(Elapse(id=record.id).apply(record, now)) for record in found]
 
 
 # -- answers ----------------------------------------------------------------------------------

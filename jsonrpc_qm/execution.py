@@ -15,8 +15,11 @@ from jsonrpc_qm.transitions import Complete
 
 logger = logging.getLogger("jsonrpc_qm.execution")
 
-TRIES = 6
+TRIES = 20
 """How often a transaction is run that others are in the way of."""
+
+AGAIN_WITHIN = 0.003
+"""Seconds within which such a transaction is run again; as many more each time."""
 
 
 def _each(verb: Callable[..., None], calls: Sequence[tuple[Any, ...]]) -> list[None]:
@@ -86,7 +89,7 @@ def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list
             return _execute(storage, operations)
         except Overtaken:
             # Not for secrets: two that met are not to meet again.
-            time.sleep(random.random() * 0.01 * failures)  # noqa: S311
+            time.sleep(random.random() * AGAIN_WITHIN * failures)  # noqa: S311
     return _execute(storage, operations)
 
 

@@ -127,7 +127,8 @@ class Storage(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All verbs inside happen together, and are on stable storage when it ends, or not at all.
 
-        Verbs that write must run inside one. Transactions do not nest.
+        Verbs that write must run inside one. Transactions do not nest. One may end with
+        Overtaken.
         """
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:

@@ -63,8 +63,18 @@ def _driver_missing(error: ModuleNotFoundError, extra: str) -> Unavailable:
     )
 
 
+def _redis(url: str, upgrade: Upgrade) -> Storage:
+    try:
+        from jsonrpc_qm.storage.redis import RedisStorage
+    except ModuleNotFoundError as error:
+        raise _driver_missing(error, "redis") from error
+    return RedisStorage(url)
+
+
 _OPENERS: dict[str, Callable[[str, Upgrade], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "redis": _redis,
+    "rediss": _redis,
 }

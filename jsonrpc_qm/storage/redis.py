@@ -127,8 +127,11 @@ class RedisStorage:
         ]
 
     def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        ids = [outcome.id for outcome in outcomes]
+        if len(set(ids)) < len(ids):
+            return [False] * len(ids)
         view = self._writing()
-        view.load(ids=[outcome.id for outcome in outcomes])
+        view.load(ids=ids)
         return [redis_tasks.complete(view, outcome, now) for outcome in outcomes]
 
     def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
 from jsonrpc_qm.operations import PURGE_BATCH, Operation
-from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.base import Collided, Storage
 
 logger = logging.getLogger("jsonrpc_qm.execution")
 
@@ -55,11 +55,24 @@ class _Batch:
             start += length
 
 
+TRIES = 5
+"""How often a transaction is carried out that others are in the way of."""
+
+
 def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
     """Carry all out in one transaction; for each operation the answers to its steps.
 
     Raises whatever the storage raises; nothing has happened then.
     """
+    for _ in range(TRIES - 1):
+        try:
+            return _execute(storage, operations)
+        except Collided:
+            logger.info("a transaction was in the way of another; trying again")
+    return _execute(storage, operations)
+
+
+def _execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
     answers: list[list[list[Any]]] = [[[]] * len(operation.steps) for operation in operations]
     batches: dict[str, _Batch] = defaultdict(_Batch)
     for operation, answer in zip(operations, answers, strict=True):

@@ -13,12 +13,19 @@ from typing import Protocol
 
 import msgspec
 
-from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.transitions import Event
 
 SWEEP_LIMIT = 500
 """How many due tasks one sweep moves; more wait for the next sweep or claim."""
+
+
+class Collided(Unavailable):
+    """Unavailable
+
+    Another transaction was in the way: nothing has happened, and another try at once may do.
+    """
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,14 +54,20 @@ class SqlTransitions:
         plain = [event for _, event in turn.values() if isinstance(event, Complete)]
         plain = [event for event in plain if not event.queue]
         rows = [(event.id, event.token, event.result) for event in plain]
-        for cursor in self.run_rows(statements.complete, statements.COMPLETED, rows, (now, now)):
-            done = [Record(*row) for row in cursor.fetchall()]
+        for done in self._completed(rows, now):
             for name, tasks in Counter(record.name for record in done).items():
                 self._count(name, "started", -tasks)
                 self._count(name, "completed", tasks)
             for record in done:
                 answers[turn.pop(record.id)[0]] = record
         return list(turn.values())
+
+    def _completed(
+        self, rows: Sequence[tuple[str, int, str | None]], now: int
+    ) -> Iterator[list[Record]]:
+        """Complete the tasks, given by id, token and result, that are held by that token."""
+        for cursor in self.run_rows(statements.complete, statements.COMPLETED, rows, (now, now)):
+            yield [Record(*row) for row in cursor.fetchall()]
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""
@@ -103,7 +109,7 @@ class SqlTransitions:
         if isinstance(added, QueueError):
             self.run("ROLLBACK TO ending")
             uncount()
-        self.run("RELEASE ending")
+        self.run("RELEASE SAVEPOINT ending")
         return added if isinstance(added, QueueError) else after
 
     def _save(self, changes: Iterable[tuple[Record, Record]]) -> None:
@@ -112,9 +118,13 @@ class SqlTransitions:
         for before, after in changes:
             rows.append(statements.save_params(before, after))
             self._count_move(before, after)
-        cursors = self.run_rows(statements.save, statements.SAVED, rows)
-        if sum(cursor.rowcount for cursor in cursors) != len(rows):
+        if self._write(rows) != len(rows):
             raise RuntimeError("a task changed between its read and its write")
+
+    def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Write rows of statements.SAVED, each under its fence; how many were written."""
+        cursors = self.run_rows(statements.save, statements.SAVED, rows)
+        return sum(cursor.rowcount for cursor in cursors)
 
 
 def _depends(event: Event, ids: set[str]) -> bool:

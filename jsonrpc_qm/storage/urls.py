@@ -49,8 +49,22 @@ def _postgresql(url: str) -> Storage:
     return PostgresqlStorage(url)
 
 
+def _mysql(url: str) -> Storage:
+    try:
+        from jsonrpc_qm.storage.mysql import MysqlStorage
+    except ModuleNotFoundError as error:
+        if error.name != "pymysql":
+            raise
+        raise InvalidParams.of(
+            "storage", "mysql: needs a driver: pip install 'jsonrpc-qm[mysql]'"
+        ) from error
+
+    return MysqlStorage(url)
+
+
 _OPENERS: dict[str, Callable[[str], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "mysql": _mysql,
 }

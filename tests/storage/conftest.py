@@ -8,10 +8,12 @@ import pytest
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
+from tests.storage.mysql_databases import empty_mysql_storage
 
 STORAGES: dict[str, Callable[[Path], Storage]] = {
     "memory": lambda folder: MemoryStorage(),
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
+    "mysql": lambda folder: empty_mysql_storage(),
 }
 """How each storage is opened, empty, for tests that may use a folder."""
 

@@ -132,14 +132,18 @@ class MysqlStorage(SqlStorage):
     # -- running statements -------------------------------------------------------------------
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        return self._run(_in_mysql(sql), params)
+
+    def _run(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        """Execute a statement that is in the driver's words already."""
         try:
-            return super().run(_in_mysql(sql), params)
+            return super().run(sql, params)
         except (peewee.OperationalError, peewee.InterfaceError) as error:
             if self._in_transaction or _code(error) in COLLISIONS:
                 raise
             # The server was restarted since this connection was used; nothing has been done yet.
             self._connections.drop()
-            return super().run(_in_mysql(sql), params)
+            return super().run(sql, params)
 
     @property
     def _in_transaction(self) -> bool:
@@ -157,18 +161,14 @@ class MysqlStorage(SqlStorage):
         if start < len(rows):
             yield rows[start:]
 
-    def _run_given(
-        self,
-        statement: Callable[[str], str],
-        rows: Sequence[Sequence[Any]],
-        params: Sequence[Any] = (),
+    def _run_rows(
+        self, statement: Callable[[Sequence[Sequence[Any]]], str], rows: Sequence[Sequence[Any]]
     ) -> int:
-        """Execute a statement that has given rows at its beginning; how many it found."""
+        """Execute a statement that is made for rows; how many it found."""
         found = 0
         for chunk in self._chunks(rows):
-            values = [value for row in chunk for value in row]
-            given = mysql_statements.query(len(chunk[0]), len(chunk))
-            found += self.run(statement(given), [*values, *params]).rowcount
+            # The values are in it, and may look like a mark for one.
+            found += self._run(statement(chunk).replace("%", "%%")).rowcount
         return found
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
@@ -178,7 +178,7 @@ class MysqlStorage(SqlStorage):
         for start in range(0, len(ordered), MOST_ROWS):
             chunk = ordered[start : start + MOST_ROWS]
             rows = self.run(mysql_statements.read(len(chunk), lock), chunk)
-            found.extend(Record(*row) for row in rows)
+            found.extend(_record(row) for (row,) in rows)
         return found
 
     # -- transactions -------------------------------------------------------------------------
@@ -225,36 +225,30 @@ class MysqlStorage(SqlStorage):
 
     def _insert(self, records: Sequence[Record]) -> int:
         width = statements.INSERT_WIDTH
-        inserted = 0
+        rows = [astuple(record)[:width] for record in records]
         try:
-            for rows in self._chunks([astuple(record)[:width] for record in records]):
-                sql = mysql_statements.INSERT + mysql_statements.tuples(width, len(rows))
-                inserted += self.run(sql, [value for row in rows for value in row]).rowcount
+            return self._run_rows(mysql_statements.insert, rows)
         except peewee.IntegrityError as error:
-            # Nothing of this statement has been stored.
             if _code(error) != ER.DUP_ENTRY:
                 raise
-        return inserted
+            return 0
 
     def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
-        rows = mysql_statements.tuples(3, len(changed))
-        sql = mysql_statements.COUNT + rows + mysql_statements.COUNT_END
-        self.run(sql, [value for row in changed for value in row])
+        self._run_rows(mysql_statements.count, changed)
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
-        rows = []
+        found: list[tuple[int, Record]] = []
         for name in names:
-            params = (name, now, claim.max_tasks)
-            rows.extend(self.run(mysql_statements.CANDIDATES, params).fetchall())
-        if not rows:
+            rows = self.run(mysql_statements.CANDIDATES, (name, now, claim.max_tasks))
+            found.extend((seq, _record(row)) for seq, row in rows)
+        if not found:
             return []
-        rows.sort(key=statements.claim_order)
-        del rows[claim.max_tasks :]
-        seqs = [row[0] for row in rows]
-        params = [*statements.claimed_params(claim, now), *seqs]
-        self.run(mysql_statements.take(len(seqs)), params)
-        lease = claim.lease
-        return [claimed(Record(*row[1:]), now, worker=claim.worker, lease=lease) for row in rows]
+        if len(names) > 1:
+            found.sort(key=_claim_order)
+        del found[claim.max_tasks :]
+        params = [*statements.claimed_params(claim, now), *[seq for seq, _ in found]]
+        self.run(mysql_statements.take(len(found)), params)
+        return [claimed(record, now, worker=claim.worker, lease=claim.lease) for _, record in found]
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
@@ -265,12 +259,12 @@ class MysqlStorage(SqlStorage):
             for id, token, result in rows
             if id in locked and _is_held(locked[id], token)
         ]
-        results = [(record.id, record.result) for record in done]
-        self._run_given(mysql_statements.complete, results, (now, now))
+        values = [(record.id, record.result, now) for record in done]
+        self._run_rows(mysql_statements.complete, values)
         yield done
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
-        return self._run_given(mysql_statements.save, rows)
+        return self._run_rows(mysql_statements.save, rows)
 
     def _purged(self, params: Sequence[Sequence[Any]], limit: int) -> list[tuple[str, str]]:
         found: list[tuple[int, int, str, str]] = []
@@ -307,6 +301,8 @@ class MysqlStorage(SqlStorage):
         self._news.close()
         self._connections.close_all()
 
+
+_decode = msgspec.json.Decoder(tuple[Any, ...]).decode
 
 BROKEN = (peewee.IntegrityError, peewee.DataError, peewee.ProgrammingError)
 """Errors of the program, not of the database."""
@@ -351,6 +347,15 @@ class _Connections(peewee.MySQLDatabase):
 def _in_mysql(sql: str) -> str:
     """The statement in MySQL's words, with the driver's marks for parameters."""
     return mysql_statements.OTHER_WORDS.get(sql, sql).replace("?", "%s")
+
+
+def _record(row: str) -> Record:
+    return Record(*_decode(row))
+
+
+def _claim_order(found: tuple[int, Record]) -> tuple[int, int, int]:
+    seq, record = found
+    return (-record.priority, record.run_at, seq)
 
 
 def _code(error: Exception) -> int:

@@ -4,7 +4,6 @@ The table is in the server's memory, so neither telling nor looking waits for a 
 """
 
 import time
-from typing import Any
 
 import pymysql
 
@@ -52,6 +51,7 @@ class MysqlNews(Telling):
                     (last, self._name),
                 )
                 rows = cursor.fetchall()
-                for last, message in rows:
+                for number, message in rows:
+                    last = number
                     self._receive(message, heard)
                 pause = shortest if rows else min(pause * 1.5, longest)

@@ -1,9 +1,9 @@
 """The tables of storage/schema.py in MySQL's and MariaDB's words.
 
 All texts are compared byte by byte, with spaces at the end counting. Texts that are looked for have
-a length, as keys need one. There are no partial indexes: `held_key` is the unique key while the task
-is unfinished, and `urgency` turns the order of priorities round, as MariaDB 10.6 has no descending
-indexes.
+a length, as keys need one. There are no partial indexes: `held_key` is the unique key while the
+task is unfinished, and `urgency` turns the order of priorities round, as MariaDB 10.6 has no
+descending indexes.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 
 import peewee
 
-from jsonrpc_qm.storage.schema import MODELS, SCHEMA_VERSION, MetaRow, TaskRow
+from jsonrpc_qm.storage.schema import MODELS, SCHEMA_VERSION, TaskRow
 
 LENGTHS = {
     "id": 64,
@@ -75,9 +75,8 @@ def create_tables(run: Run, collation: str) -> None:
 
 def _columns(model: type[peewee.Model]) -> str:
     columns = [_column(field) for field in model._meta.sorted_fields]
-    key = model._meta.primary_key
-    names = key.field_names if isinstance(key, peewee.CompositeKey) else (key.column_name,)
-    columns.append(f"PRIMARY KEY ({', '.join(f'`{name}`' for name in names)})")
+    keys = ", ".join(f"`{field.column_name}`" for field in model._meta.get_primary_keys())
+    columns.append(f"PRIMARY KEY ({keys})")
     if model is TaskRow:
         columns.append(_TASK_EXTRAS)
     return ", ".join(columns)

@@ -13,14 +13,16 @@ from jsonrpc_qm.storage.telling import Heard, Telling
 LOOK_EVERY = (0.01, 0.04)
 """Seconds between two looks: right after there were news, and after there were none for a while."""
 
-KEEP = 10
-"""Seconds for which news stay."""
+KEEP = 2
+"""Seconds for which news stay; the server keeps few megabytes of such a table."""
 
 
 class MysqlNews(Telling):
     """Each message is a row."""
 
     longest = 2000
+
+    gather = 0.005
 
     lost = pymysql.Error
 

@@ -6,12 +6,15 @@ task is unfinished, and `urgency` turns the order of priorities round, as MariaD
 descending indexes.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import peewee
 
 from jsonrpc_qm.storage.schema import MODELS, SCHEMA_VERSION, TaskRow
+
+logger = logging.getLogger("jsonrpc_qm.storage")
 
 LENGTHS = {
     "id": 64,
@@ -65,7 +68,11 @@ def create_tables(run: Run, collation: str) -> None:
             f"CREATE TABLE IF NOT EXISTS {model._meta.table_name} ({_columns(model)})"
             f" ENGINE = InnoDB, ROW_FORMAT = DYNAMIC, CHARACTER SET utf8mb4, COLLATE {collation}"
         )
-    run(NEWS)
+    try:
+        run(NEWS)
+    except peewee.DatabaseError as error:
+        # Clusters may allow no tables in memory.
+        logger.warning("managers will look for tasks once a second only: %s", error)
     run(
         "INSERT INTO meta (`key`, value) VALUES ('schema_version', ?)"
         " ON DUPLICATE KEY UPDATE value = value",

@@ -132,7 +132,8 @@ def create_schema(database: Database) -> None:
         Unavailable: the schema is of a newer version than this code knows.
     """
     with database.bind_ctx(MODELS, bind_refs=False, bind_backrefs=False):
-        MetaRow.create_table()
+        if not MetaRow.table_exists():
+            MetaRow.create_table()
         stored = MetaRow.get_or_none(MetaRow.key == "schema_version")
         if stored is None:
             database.create_tables(MODELS)

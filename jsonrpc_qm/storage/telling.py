@@ -37,6 +37,9 @@ class Telling:
     longest: int
     """Bytes of a message."""
 
+    gather = 0.0
+    """Seconds for which news wait for others to go along."""
+
     lost: type[Exception]
     """What the driver raises."""
 
@@ -86,6 +89,8 @@ class Telling:
 
     def _tell(self, connection: Any) -> None:
         while (news := self._waiting.get()) is not None:
+            if self.gather:
+                self._closed.wait(self.gather)
             message = msgspec.json.encode(self._merged(news))
             if len(message) > self.longest:
                 message = msgspec.json.encode(Message(sender=self._name, more=True))

@@ -168,10 +168,10 @@ def create_schema(database: Database, upgrade: Upgrade = Upgrade.AT_START) -> tu
 
 def _stored_version(*, look_only: bool) -> int:
     """The version that the database has; 0 when there is nothing in it yet."""
-    if not look_only:
+    if not MetaRow.table_exists():
+        if look_only:
+            return 0
         MetaRow.create_table()
-    elif not MetaRow.table_exists():
-        return 0
     stored = MetaRow.get_or_none(MetaRow.key == VERSION_KEY)
     return 0 if stored is None else int(stored.value)
 

@@ -139,12 +139,12 @@ class SqlStorage(SqlTransitions, SqlCopy):
         records = [record for group in groups for record in group]
         self.run("SAVEPOINT adding")
         if self._insert(records) == len(records):
-            self.run("RELEASE adding")
+            self.run("RELEASE SAVEPOINT adding")
             self._count_added(records)
             return [list(group) for group in groups]
         # Some are there already: undo, and look at each.
         self.run("ROLLBACK TO adding")
-        self.run("RELEASE adding")
+        self.run("RELEASE SAVEPOINT adding")
         return [self._add_group(group) for group in groups]
 
     def _insert(self, records: Sequence[Record]) -> int:
@@ -204,16 +204,20 @@ class SqlStorage(SqlTransitions, SqlCopy):
         names = [name for name in dict.fromkeys(claim.names) if name not in paused]
         if not names:
             return []
+        taken = self._taken(claim, names, now)
+        for name, tasks in Counter(record.name for record in taken).items():
+            self._count(name, "queued", -tasks)
+            self._count(name, "started", tasks)
+        return taken
+
+    def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
+        """The tasks that a claim gets of those names, which it has taken."""
         rows = self.run(
             statements.claim(len(names), self.skipping), statements.claim_params(claim, names, now)
         ).fetchall()
         # RETURNING gives rows in any order.
         rows.sort(key=statements.claim_order)
-        taken = [Record(*row[1:]) for row in rows]
-        for name, tasks in Counter(record.name for record in taken).items():
-            self._count(name, "queued", -tasks)
-            self._count(name, "started", tasks)
-        return taken
+        return [Record(*row[1:]) for row in rows]
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         moved = self._sweep(now, limit)
@@ -266,18 +270,25 @@ class SqlStorage(SqlTransitions, SqlCopy):
         return answers
 
     def purge(self, filter: Filter, limit: int) -> int:
-        statuses = reads.finished_statuses(filter.status)
         before = filter.finished_before
+        until = statements.FOREVER if before is None else before
         named = () if filter.name is None else (filter.name,)
-        params: list[Any] = []
-        for status in statuses:
-            until = statements.FOREVER if before is None else before
-            params.extend((status, until, *named, limit))
-        sql = statements.purge(len(statuses), by_name=bool(named))
-        purged = Counter(self.run(sql, [*params, limit]).fetchall())
+        statuses = reads.finished_statuses(filter.status)
+        params = [(status, until, *named, limit) for status in statuses]
+        purged = Counter(self._purged(params, limit))
         for (name, status), tasks in purged.items():
             self._count(name, status, -tasks)
         return purged.total()
+
+    def _purged(self, params: Sequence[Sequence[Any]], limit: int) -> list[tuple[str, str]]:
+        """Delete finished tasks; the name and status of each.
+
+        `params` has for each status: itself, a moment, the name if only of one, and `limit`.
+        """
+        sql = statements.purge(len(params), by_name=len(params[0]) > 3)
+        values = [value for of_status in params for value in of_status]
+        found: list[tuple[str, str]] = self.run(sql, [*values, limit]).fetchall()
+        return found
 
     # -- reads --------------------------------------------------------------------------------
 

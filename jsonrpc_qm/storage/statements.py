@@ -44,16 +44,7 @@ _CANDIDATES = """
         ORDER BY priority DESC, run_at, seq LIMIT ?{lock}) AS named"""
 
 
-@lru_cache
-def claim(names: int, lock: str) -> str:
-    """Take the next due tasks of some names: transitions.claimed, as one conditional write.
-
-    Each name gives its first candidates by the index, then the best of them all are taken. WITH has
-    them looked for once; without, PostgreSQL may do so for each row, and lock others each time.
-    """
-    candidates = " UNION ALL ".join([_CANDIDATES.format(lock=lock)] * names)
-    return f"""
-        UPDATE task SET
+CLAIMED = """
             status = 'started',
             token = CASE WHEN token >= ? THEN token + 1 ELSE ? END,
             outcome = NULL,
@@ -67,19 +58,36 @@ def claim(names: int, lock: str) -> str:
             started_at = ?,
             finished_at = NULL,
             progress = NULL,
-            updated_at = ?
+            updated_at = ?"""
+"""What `claim` writes: transitions.claimed."""
+
+
+@lru_cache
+def claim(names: int, lock: str) -> str:
+    """Take the next due tasks of some names: transitions.claimed, as one conditional write.
+
+    Each name gives its first candidates by the index, then the best of them all are taken. WITH has
+    them looked for once; without, PostgreSQL may do so for each row, and lock others each time.
+    """
+    candidates = " UNION ALL ".join([_CANDIDATES.format(lock=lock)] * names)
+    return f"""
+        UPDATE task SET {CLAIMED}
         WHERE status = 'queued' AND seq IN (
             WITH due AS ({candidates})
             SELECT seq FROM due ORDER BY priority DESC, run_at, seq LIMIT ?)
         RETURNING seq, {COLUMNS}"""
 
 
+def claimed_params(claim: Claim, now: int) -> list[Any]:
+    """The parameters of CLAIMED."""
+    lease = claim.lease
+    return [now, now, claim.worker, lease, now, lease, now, now, lease, lease, now, now]
+
+
 def claim_params(claim: Claim, names: Sequence[str], now: int) -> list[Any]:
     """The parameters of `claim`."""
-    lease = claim.lease
-    values = [now, now, claim.worker, lease, now, lease, now, now, lease, lease, now, now]
     candidates = [value for name in names for value in (name, now, claim.max_tasks)]
-    return [*values, *candidates, claim.max_tasks]
+    return [*claimed_params(claim, now), *candidates, claim.max_tasks]
 
 
 _PRIORITY = FIELDS.index("priority") + 1

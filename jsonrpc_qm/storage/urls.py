@@ -71,10 +71,19 @@ def _redis(url: str, upgrade: Upgrade) -> Storage:
     return RedisStorage(url)
 
 
+def _mysql(url: str, upgrade: Upgrade) -> Storage:
+    try:
+        from jsonrpc_qm.storage.mysql import MysqlStorage
+    except ModuleNotFoundError as error:
+        raise _driver_missing(error, "mysql") from error
+    return MysqlStorage(url, upgrade=upgrade)
+
+
 _OPENERS: dict[str, Callable[[str, Upgrade], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "mysql": _mysql,
     "redis": _redis,
     "rediss": _redis,
 }

@@ -15,6 +15,7 @@ from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from tests.servers.postgresql import empty_schema
+from tests.storage.mysql_databases import empty_mysql_storage
 from tests.storage.redis_servers import RedisProcess
 
 
@@ -39,6 +40,7 @@ STORAGES: dict[str, Callable[[Path], Storage]] = {
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
     "postgresql": lambda folder: PostgresqlStorage(empty_schema()),
     "redis": lambda folder: empty_redis(),
+    "mysql": lambda folder: empty_mysql_storage(),
 }
 """How each storage is opened, empty, for tests that may use a folder."""
 

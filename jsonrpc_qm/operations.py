@@ -241,15 +241,15 @@ class Rules:
     def _outcome(
         self, call: p.Outcome | p.CompleteParams | p.FailParams | p.ReleaseParams
     ) -> Event:
-        if isinstance(call, p.CompletedOutcome | p.CompleteParams):
+        if isinstance(call, (p.CompletedOutcome, p.CompleteParams)):
             return Complete(
                 id=call.id,
                 token=call.token,
                 result=self._payload("result", call.result),
-                queue=tuple(self._new_tasks("queue", call.queue or ())),
+                queue=tuple(self._new_tasks("queue", call.queue)) if call.queue else (),
             )
         delay = None if call.delay is None else seconds(call.delay)
-        if isinstance(call, p.FailedOutcome | p.FailParams):
+        if isinstance(call, (p.FailedOutcome, p.FailParams)):
             error = self._payload("error", call.error)
             assert error is not None
             retry = call.retry is not False

@@ -249,5 +249,5 @@ def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     """One line says what to install."""
     monkeypatch.delitem(sys.modules, "jsonrpc_qm.storage.mysql")
     monkeypatch.setitem(sys.modules, "pymysql", None)
-    with pytest.raises(InvalidParams, match=r"jsonrpc-qm\[mysql\]"):
+    with pytest.raises(Unavailable, match=r"jsonrpc-qm\[mysql\]"):
         open_storage("mysql://host/tasks")

@@ -5,7 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import peewee
 import psycopg
@@ -48,7 +48,9 @@ class Place:
             parts = urlsplit(url)
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             prepared = query.pop(PREPARED, "on")
-            given = conninfo_to_dict(urlunsplit(parts._replace(query=urlencode(query))))
+            given = conninfo_to_dict(
+                urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+            )
         except (ValueError, psycopg.Error):
             # The driver's words have the URL in them, with its password.
             raise InvalidParams.of(

@@ -67,6 +67,12 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
 
+    def database(self, name: str) -> str:
+        """The URL of a new database."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return f"{self.url.rpartition('/')[0]}/{name}"
+
     def kill(self) -> None:
         """kill -9 of all its processes, as when the machine loses its power."""
         kill_group(self._process)

@@ -7,14 +7,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import psycopg
 import pytest
 
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from jsonrpc_qm.storage.urls import open_storage
 from tests.acceptance.conftest import StartManager
+from tests.acceptance.databases import POSTGRESQL, empty_postgresql
 from tests.acceptance.managers import environment, failed_start, sqlite_url
 from tests.acceptance.rpc import Rpc
 from tests.acceptance.terminals import Terminal
@@ -22,8 +21,6 @@ from tests.records import a_record
 from tests.storage.verbs import add
 
 PROGRAM = (sys.executable, "-m", "jsonrpc_qm")
-POSTGRESQL = "JSONRPC_QM_TEST_POSTGRESQL"
-"""The variable with the URL of a server to copy to and from."""
 TASKS = 2500
 
 
@@ -35,21 +32,14 @@ def program(*args: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def in_postgresql() -> str:
-    """The URL of an empty schema."""
-    url = os.environ.get(POSTGRESQL)
-    if not url:
-        pytest.skip(f"{POSTGRESQL} names no server")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS moving CASCADE")
-        connection.execute("CREATE SCHEMA moving")
-    return f"{url}{'&' if '?' in url else '?'}options={quote('-csearch_path=moving')}"
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of another storage, which is empty."""
-    return in_postgresql() if request.param == "postgresql" else sqlite_url(tmp_path / "to.db")
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "to.db")
+    if not os.environ.get(POSTGRESQL):
+        pytest.skip(f"{POSTGRESQL} names no server")
+    return empty_postgresql()
 
 
 def fill(rpc: Rpc) -> list[str]:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,15 @@ def test_migrate_tells_what_it_did(tmp_path: Path) -> None:
         code, printed, _ = program("migrate", "--storage", url, *options)
         assert code == 0
         assert printed.startswith("nothing to change: the schema has version ")
+
+
+def test_several_may_migrate_at_once(elsewhere: str) -> None:
+    """One makes the tables, the others wait for it and find them made."""
+    with ThreadPoolExecutor() as pool:
+        ended = [pool.submit(program, "migrate", "--storage", elsewhere) for _ in range(4)]
+    results = [future.result() for future in ended]
+    assert [(code, said) for code, _, said in results] == [(0, "")] * 4
+    assert sum("nothing to change" in printed for _, printed, _ in results) == 3
 
 
 def test_a_manager_refuses_a_newer_database(tmp_path: Path) -> None:

@@ -169,11 +169,11 @@ def test_polls_at_a_killed_manager_end(url: str, managers: list[ManagerProcess])
                 ended[worker] = error
 
     waiting = [threading.Thread(target=wait, args=(worker,)) for worker in ("v", "w")]
-    for thread in waiting:
-        thread.start()
-    with Rpc(url) as rpc:
-        until_heard_of(rpc, "v", "w")
-    # The fewest calls wait at the one, so each manager has one of the two.
+    # A call past HAProxy, so that only these two count: each manager gets one of them.
+    with Rpc(managers[1].url) as rpc:
+        for worker, thread in zip(("v", "w"), waiting, strict=True):
+            thread.start()
+            until_heard_of(rpc, worker)
     managers[0].kill()
     until(lambda: len(ended) == 1, within=10)
     assert isinstance(next(iter(ended.values())), Unavailable)

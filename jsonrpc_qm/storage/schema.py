@@ -27,7 +27,8 @@ from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.storage.migrations import MIGRATIONS, Migration
 from jsonrpc_qm.storage.upgrade import Upgrade
 
-logger = logging.getLogger("jsonrpc_qm.storage")
+# Not that of storages, which `serve` keeps silent while it opens one.
+logger = logging.getLogger("jsonrpc_qm.schema")
 
 SCHEMA_VERSION = MIGRATIONS[-1].version
 

@@ -4,17 +4,17 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import psycopg
 import pytest
 
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from jsonrpc_qm.storage.urls import open_storage
 from tests.acceptance.conftest import StartManager
+from tests.acceptance.databases import POSTGRESQL, empty_postgresql
 from tests.acceptance.managers import environment, failed_start, sqlite_url
 from tests.acceptance.rpc import Rpc
 from tests.acceptance.terminals import Terminal
@@ -22,8 +22,6 @@ from tests.records import a_record
 from tests.storage.verbs import add
 
 PROGRAM = (sys.executable, "-m", "jsonrpc_qm")
-POSTGRESQL = "JSONRPC_QM_TEST_POSTGRESQL"
-"""The variable with the URL of a server to copy to and from."""
 TASKS = 2500
 
 
@@ -35,21 +33,14 @@ def program(*args: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def in_postgresql() -> str:
-    """The URL of an empty schema."""
-    url = os.environ.get(POSTGRESQL)
-    if not url:
-        pytest.skip(f"{POSTGRESQL} names no server")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA IF EXISTS moving CASCADE")
-        connection.execute("CREATE SCHEMA moving")
-    return f"{url}{'&' if '?' in url else '?'}options={quote('-csearch_path=moving')}"
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of another storage, which is empty."""
-    return in_postgresql() if request.param == "postgresql" else sqlite_url(tmp_path / "to.db")
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "to.db")
+    if not os.environ.get(POSTGRESQL):
+        pytest.skip(f"{POSTGRESQL} names no server")
+    return empty_postgresql()
 
 
 def fill(rpc: Rpc) -> list[str]:
@@ -141,6 +132,15 @@ def test_migrate_tells_what_it_did(tmp_path: Path) -> None:
         code, printed, _ = program("migrate", "--storage", url, *options)
         assert code == 0
         assert printed.startswith("nothing to change: the schema has version ")
+
+
+def test_several_may_migrate_at_once(elsewhere: str) -> None:
+    """One makes the tables, the others wait for it and find them made."""
+    with ThreadPoolExecutor() as pool:
+        ended = [pool.submit(program, "migrate", "--storage", elsewhere) for _ in range(4)]
+    results = [future.result() for future in ended]
+    assert [(code, said) for code, _, said in results] == [(0, "")] * 4
+    assert sum("nothing to change" in printed for _, printed, _ in results) == 3
 
 
 def test_a_manager_refuses_a_newer_database(tmp_path: Path) -> None:

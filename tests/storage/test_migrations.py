@@ -96,16 +96,18 @@ def test_an_older_database_becomes_what_a_new_one_is(first: Path, tmp_path: Path
 
 
 def test_a_change_that_takes_a_moment_is_made_when_a_manager_starts(
-    old: Path, monkeypatch: pytest.MonkeyPatch
+    old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Opening the storage makes it, once, and tasks stay."""
+    """Opening the storage makes it, once, and says so; tasks stay."""
     version = with_next(monkeypatch, a_note)
+    caplog.set_level("INFO", "jsonrpc_qm.schema")
     for changed in ([version], []):
         with closing(SqliteStorage(old)) as storage:
             assert [step.version for step in storage.upgraded] == changed
             assert get(storage, "a") == a_record("a")
             assert storage.run("SELECT note FROM task").fetchall() == [("mail",)]
     assert version_of(old) == version
+    assert caplog.messages == [f"schema version {version}: A note on each task."]
 
 
 def test_a_long_change_waits_for_the_operator(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ ASK_TIME_EVERY = 30.0
 
 DEFAULT_PREFIX = "jsonrpc-qm"
 
-TIMEOUT = 10.0
+TIMEOUT = 5.0
 """Seconds that a reply may take."""
 
 TRIES_AGAIN = 3

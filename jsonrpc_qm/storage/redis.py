@@ -37,8 +37,9 @@ logger = logging.getLogger("jsonrpc_qm.storage")
 class RedisStorage:
     """Tasks in a Redis, 6.2 or later.
 
-    `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS. Queues
-    with different prefixes share a database without seeing each other.
+    `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS,
+    `redis+cluster://` and `rediss+cluster://` for a Redis Cluster, by any of its nodes. Queues with
+    different prefixes share a database without seeing each other.
 
     Raises:
         InvalidParams: the URL is none of Redis.

@@ -11,7 +11,8 @@ def open_storage(url: str) -> Storage:
     """Open the storage that a URL names.
 
     `memory:` for one that ends with its process; `sqlite:///tasks.db` for a file, relative to the
-    current folder; `sqlite:////var/lib/tasks.db` for an absolute path.
+    current folder; `sqlite:////var/lib/tasks.db` for an absolute path; `redis://host:6379/0`, with
+    `rediss://` for TLS and `redis+cluster://` for a Redis Cluster.
 
     Raises:
         InvalidParams: no such kind of storage, or the URL lacks something.
@@ -64,5 +65,7 @@ _OPENERS: dict[str, Callable[[str], Storage]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
     "redis": _redis,
+    "redis+cluster": _redis,
     "rediss": _redis,
+    "rediss+cluster": _redis,
 }

@@ -156,10 +156,11 @@ def test_tasks_of_a_newer_version_are_left_alone(server: RedisProcess) -> None:
         RedisStorage(server.url)
 
 
-def test_credentials_are_told_to_nobody(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", ["redis", "rediss", "redis+cluster"])
+def test_credentials_are_told_to_nobody(kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """Neither an error nor a log has them when no server answers."""
     with caplog.at_level(logging.DEBUG), pytest.raises(Unavailable) as refused:
-        open_storage("redis://user:secret@127.0.0.1:1/0")
+        open_storage(f"{kind}://user:secret@127.0.0.1:1")
     assert "127.0.0.1:1" in str(refused.value)
     assert "secret" not in str(refused.value) + caplog.text
 

@@ -62,6 +62,35 @@ def test_a_killed_server_keeps_what_was_answered(
     assert add(storage, a_record("after")) == [a_record("after")]
 
 
+def test_a_server_killed_under_load_keeps_whole_transactions(
+    server: RedisProcess, storage: RedisStorage
+) -> None:
+    """Of what was answered all is there, of what was not answered all or nothing."""
+    answered: SimpleQueue[int] = SimpleQueue()
+
+    def add_until_it_is_gone() -> int:
+        for number in range(100_000):
+            try:
+                add(storage, *(a_record(f"{number}-{place}") for place in range(3)))
+            except Unavailable:
+                return number
+            answered.put(number)
+        raise AssertionError("nobody has killed the server")
+
+    with ThreadPoolExecutor(1) as threads:
+        adding = threads.submit(add_until_it_is_gone)
+        for _ in range(50):
+            answered.get(timeout=10)
+        server.kill()
+        broken_off = adding.result(timeout=30)
+    server.start()
+    for number in range(broken_off):
+        ids = [f"{number}-{place}" for place in range(3)]
+        assert [record.id for record in storage.get(ids) if record is not None] == ids
+    last = storage.get([f"{broken_off}-{place}" for place in range(3)])
+    assert len({record is None for record in last}) == 1
+
+
 def test_what_another_manager_changed_is_not_written_over(
     storage: RedisStorage, other: RedisStorage
 ) -> None:

@@ -37,8 +37,9 @@ logger = logging.getLogger("jsonrpc_qm.storage")
 class RedisStorage:
     """Tasks in a Redis, 6.2 or later.
 
-    `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS. Queues
-    with different prefixes share a database without seeing each other.
+    `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS,
+    `redis+cluster://` and `rediss+cluster://` for a Redis Cluster, by any of its nodes. Queues with
+    different prefixes share a database without seeing each other.
 
     Raises:
         InvalidParams: the URL is none of Redis.
@@ -281,9 +282,11 @@ class RedisStorage:
     def _stats_queries(self, name: str, now: int) -> list[Range | Size]:
         keys = self._keys
         ripe = redis_keys.moment(now + 1)[:8]
+        first, end = redis_keys.PLAIN
         return [
             *(Size(key=keys.listed(status, name)) for status in redis_keys.STATUSES),
             Size(key=keys.moments(SCHEDULED, name), before=ripe),
+            Range(key=keys.ready(name), limit=1, after=first, before=end),
             Range(key=keys.moments("queued", name), limit=1),
             Range(key=keys.moments(SCHEDULED, name), limit=1, before=ripe),
         ]
@@ -314,8 +317,9 @@ class RedisStorage:
 
 
 def _stats(answers: list[Any], paused: bool, now: int) -> NameStats:
-    queued, scheduled, started, completed, failed, cancelled, ripe, *firsts = answers
+    queued, scheduled, started, completed, failed, cancelled, ripe, plain, *firsts = answers
     moments = [redis_keys.moment_in(member) for first in firsts for member in first]
+    moments.extend(redis_keys.run_at_in(member) for member in plain)
     return NameStats(
         queued=queued + ripe,
         scheduled=scheduled - ripe,

@@ -5,7 +5,7 @@ has), `holders` (name and unique key to the id of the unfinished task that has i
 many tasks a worker holds), `workers`, `paused`. Sorted sets, all with the score 0, so that their
 members' bytes are their order: `due`, `ready:<name>` (what a claim may take), `listed:<status>:
 <name>` (as stored) and `moments:<status>:<name>` (waiting ones by run_at, finished ones by
-finished_at).
+finished_at; but for queued ones of priority 0, which `ready` has in that order).
 """
 
 import struct
@@ -33,6 +33,9 @@ _decode = msgpack.Decoder().decode
 
 _FIRST = (1 << 31) - 1
 """Less a task's priority: smaller for what comes first."""
+
+PLAIN = tuple(bound.to_bytes(4, "big") for bound in (_FIRST, _FIRST + 1))
+"""Between these are the members of `ready` that have the priority 0."""
 
 NUMBER, MOMENT, READY = 8, 16, 20
 """Bytes before the id in the members of `listed`, of `due` and `moments`, and of `ready`."""
@@ -86,7 +89,7 @@ class Keys:
         if status == "queued":
             order = _ready(_FIRST - record.priority, record.run_at + _ZERO, number)
             found.append((ready, order + id))
-        if status != "started":
+        if status != "started" and (status != "queued" or record.priority):
             at = record.finished_at if status in FINISHED else record.run_at
             assert at is not None
             found.append((moments, _moment(at + _ZERO, number) + id))
@@ -98,9 +101,14 @@ def moment(at: int, number: int = 0) -> bytes:
     return _moment(at + _ZERO, number)
 
 
-def moment_in(member: bytes) -> int:
-    """The moment that such a member begins with."""
-    return int.from_bytes(member[:8], "big") - _ZERO
+def moment_in(member: bytes, start: int = 0) -> int:
+    """The moment that such a member begins with, or has after its first bytes."""
+    return int.from_bytes(member[start : start + 8], "big") - _ZERO
+
+
+def run_at_in(member: bytes) -> int:
+    """The run_at in a member of `ready`."""
+    return moment_in(member, 4)
 
 
 def listed(number: int) -> bytes:

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 import msgspec
-import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from uuid_utils import uuid7
 
 from jsonrpc_qm.storage.base import News
-from jsonrpc_qm.storage.redis_server import RedisServer
+from jsonrpc_qm.storage.redis_server import FAULTS, Client, RedisServer
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -60,24 +59,24 @@ class RedisNews:
         for thread in self._threads:
             thread.join()
 
-    def _keep(self, loop: Callable[["redis.Redis"], None]) -> None:
+    def _keep(self, loop: Callable[[Client], None]) -> None:
         """Run a loop on a client, and again whenever its connection is lost."""
         while not self._closed.is_set():
             try:
                 with self._server.connect(Retry(NoBackoff(), 0)) as client:
                     loop(client)
-            except (redis.RedisError, OSError) as error:
+            except FAULTS as error:
                 logger.info("no news between managers: %s", error)
                 self._closed.wait(AGAIN_AFTER)
 
-    def _tell(self, client: "redis.Redis") -> None:
+    def _tell(self, client: Client) -> None:
         while (news := self._waiting.get()) is not None:
             message = _Message(
                 sender=self._name, due=news.due, finished=news.finished, more=news.more
             )
             client.publish(self._channel, msgspec.json.encode(message))
 
-    def _listen(self, client: "redis.Redis", heard: Callable[[News], None]) -> None:
+    def _listen(self, client: Client, heard: Callable[[News], None]) -> None:
         with client.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(self._channel)
             # Others may have told something while there was no connection.

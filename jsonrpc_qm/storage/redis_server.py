@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from uuid_utils import uuid7
 
@@ -28,11 +30,16 @@ ASK_TIME_EVERY = 30.0
 
 DEFAULT_PREFIX = "jsonrpc-qm"
 
-TIMEOUT = 10.0
+TIMEOUT = 5.0
 """Seconds that a reply may take."""
 
 TRIES_AGAIN = 3
 """How often what met no server is sent again. A commit too: its mark tells when it was done."""
+
+FAULTS = (redis.RedisError, RedisClusterException, OSError)
+"""What the driver raises when a server can't be used."""
+
+Client = redis.Redis | RedisCluster
 
 _COMMIT = files("jsonrpc_qm.storage").joinpath("lua/commit.lua").read_text()
 
@@ -45,22 +52,26 @@ class RedisServer:
         self.prefix = _prefix(url, parse_qs(parts.query))
         options = [part for part in parts.query.split("&") if not part.startswith("prefix=")]
         self.url = _without_credentials(url)
-        self._address = urlunsplit(parts._replace(query="&".join(filter(None, options))))
-        self._client = self.connect(Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES_AGAIN))
+        scheme = parts.scheme.removesuffix("+cluster")
+        self._kind = redis.Redis if scheme == parts.scheme else RedisCluster
+        query = "&".join(filter(None, options))
+        self._address = urlunsplit(parts._replace(scheme=scheme, query=query))
+        with self.translated():
+            self._client = self.connect(Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES_AGAIN))
         self._script = self._client.register_script(_COMMIT)
         self._name = str(uuid7())
         self._clock = threading.Lock()
         self._ahead = 0
         self._asked_at = -ASK_TIME_EVERY
 
-    def connect(self, retry: Retry) -> "redis.Redis":
+    def connect(self, retry: Retry) -> Client:
         """A client of its own.
 
         Raises:
             InvalidParams: the URL is none that the driver understands.
         """
         try:
-            return redis.Redis.from_url(
+            return self._kind.from_url(
                 self._address,
                 socket_connect_timeout=5.0,
                 socket_timeout=TIMEOUT,
@@ -77,7 +88,7 @@ class RedisServer:
         """Errors of the driver as Unavailable."""
         try:
             yield
-        except (redis.RedisError, OSError) as error:
+        except FAULTS as error:
             logger.warning("%s: %s", self.url, error)
             raise Unavailable.of(f"the Redis {self.url} can't be used: {error}") from error
 
@@ -107,10 +118,17 @@ class RedisServer:
         """The server's clock, in microseconds."""
         with self._clock:
             if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
-                [(seconds, micros)] = self.run([("TIME",)])
+                with self.translated():
+                    seconds, micros = self._client.time(**self._where())
                 self._ahead = int(seconds) * 1_000_000 + int(micros) - time.time_ns() // 1000
                 self._asked_at = time.monotonic()
             return time.time_ns() // 1000 + self._ahead
+
+    def _where(self) -> dict[str, Any]:
+        """For commands without a key: where the queue is."""
+        if isinstance(self._client, RedisCluster):
+            return {"target_nodes": self._client.get_node_from_key(Keys(self.prefix).number)}
+        return {}
 
     def check(self, keys: Keys) -> None:
         """See that the server can be used, and warn of settings that may lose tasks.
@@ -136,7 +154,7 @@ class RedisServer:
             return {
                 str(name): str(value)
                 for setting in wanted
-                for name, value in self._client.config_get(setting).items()
+                for name, value in self._client.config_get(setting, **self._where()).items()
             }
         except redis.ResponseError:
             # Hosted ones often forbid CONFIG.
@@ -145,7 +163,6 @@ class RedisServer:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
-        self._client.connection_pool.disconnect()
 
 
 def warnings_of(settings: dict[str, str]) -> list[str]:

@@ -20,6 +20,10 @@ Run = Callable[[Sequence[Sequence[Any]]], list[Any]]
 """Carries out commands together and gives their replies."""
 
 
+DELETED = b"-"
+"""Stands for the value of a task that is to be deleted."""
+
+
 class Changes:
     """What is to be added to a sorted set, and removed from it."""
 
@@ -192,8 +196,9 @@ class View:
 
     def values(self, key: str, fields: Sequence[str]) -> list[bytes | None]:
         """Some values of a hash."""
-        self.load(fields={key: fields})
         read, written = self._read[key], self._written[key]
+        if any(field not in read for field in fields):
+            self.load(fields={key: fields})
         return [written[field] if field in written else read[field] for field in fields]
 
     def everything(self, key: str) -> dict[str, bytes]:
@@ -241,7 +246,8 @@ class View:
 
     def add(self, record: Record) -> None:
         """Store a new task behind all others; `load` has the number."""
-        self.load(ids=[record.id], number=True)
+        if self._number is None or record.id not in self._tasks:
+            self.load(ids=[record.id], number=True)
         assert self._number is not None
         self._number += 1
         self._put(record.id, (record, self._number))
@@ -304,16 +310,10 @@ class View:
         if not self._changed and not any(self._written.values()):
             return None
         keys, commit = self.keys, Commit()
-        commit.step("revision", keys.tasks, _flat(self._revisions))
+        commit.step("tasks", keys.tasks, self._packed(commit.mark[:REVISION]))
         for key, read in self._read.items():
             commit.step("value", key, _flat({field: v or b"" for field, v in read.items()}))
-        tasks = {id: self._tasks[id] for id in self._changed}
-        revision = commit.mark[:REVISION]
-        packed = {
-            id: None if stored is None else revision + redis_keys.packed(*stored)
-            for id, stored in tasks.items()
-        }
-        for key, written in [(keys.tasks, packed), *self._written.items()]:
+        for key, written in self._written.items():
             commit.step("HSET", key, _flat({f: v for f, v in written.items() if v is not None}))
             commit.step("HDEL", key, [f.encode() for f, v in written.items() if v is None])
         for key, changes in self._orders.items():
@@ -325,6 +325,20 @@ class View:
         if self._number is not None:
             commit.step("raise", keys.number, [b"%d" % self._number])
         return commit
+
+    def _packed(self, revision: bytes) -> list[bytes]:
+        """All tasks that were read: id, revision, and what to write; nothing where none is."""
+        strings: list[bytes] = []
+        for id, read in self._revisions.items():
+            stored = self._tasks[id]
+            if id not in self._changed:
+                value = b""
+            elif stored is None:
+                value = DELETED
+            else:
+                value = revision + redis_keys.packed(*stored)
+            strings += (id.encode(), read, value)
+        return strings
 
 
 class Commit:

@@ -13,8 +13,9 @@ def open_storage(url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> Storage:
 
     `memory:` for one that ends with its process; `sqlite:///tasks.db` for a file, relative to the
     current folder; `sqlite:////var/lib/tasks.db` for an absolute path;
-    `postgresql://user:password@host:5432/database` for a PostgreSQL database. `upgrade` is for
-    storages that have a schema.
+    `postgresql://user:password@host:5432/database` and `mysql://...` for databases;
+    `redis://host:6379/0`, with `rediss://` for TLS and `redis+cluster://` for a Redis Cluster.
+    `upgrade` is for storages that have a schema.
 
     Raises:
         InvalidParams: no such kind of storage, or the URL lacks something.
@@ -85,5 +86,7 @@ _OPENERS: dict[str, Callable[[str, Upgrade], Storage]] = {
     "postgresql": _postgresql,
     "mysql": _mysql,
     "redis": _redis,
+    "redis+cluster": _redis,
     "rediss": _redis,
+    "rediss+cluster": _redis,
 }

@@ -16,30 +16,36 @@ from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from tests.servers.postgresql import empty_schema
 from tests.storage.mysql_databases import empty_mysql_storage
-from tests.storage.redis_servers import RedisProcess
+from tests.storage.redis_servers import RedisClusterProcesses, RedisProcess
 
 
 @cache
-def redis_server() -> RedisProcess:
+def redis_server(kind: str) -> RedisProcess | RedisClusterProcesses:
     """One that lasts as long as the tests; quick, as nobody kills it."""
     folder = Path(mkdtemp(prefix="redis-"))
-    server = RedisProcess(folder, appendfsync="no")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server: RedisProcess | RedisClusterProcesses
+    if kind == "cluster":
+        server = RedisClusterProcesses(folder)
+    else:
+        server = RedisProcess(folder, appendfsync="no")
     atexit.register(server.kill)
     return server
 
 
-def empty_redis() -> RedisStorage:
+def empty_redis(kind: str) -> RedisStorage:
     """A storage on it that has no tasks."""
-    redis_server().empty()
-    return RedisStorage(redis_server().url)
+    server = redis_server(kind)
+    server.empty()
+    return RedisStorage(server.url)
 
 
 STORAGES: dict[str, Callable[[Path], Storage]] = {
     "memory": lambda folder: MemoryStorage(),
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
     "postgresql": lambda folder: PostgresqlStorage(empty_schema()),
-    "redis": lambda folder: empty_redis(),
+    "redis": lambda folder: empty_redis("single"),
+    "redis-cluster": lambda folder: empty_redis("cluster"),
     "mysql": lambda folder: empty_mysql_storage(),
 }
 """How each storage is opened, empty, for tests that may use a folder."""

@@ -9,15 +9,24 @@ from pathlib import Path
 import redis
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 class RedisProcess:
     """A server in a folder of its own, on a free port; `always` says whether it syncs to disk."""
 
-    def __init__(self, folder: Path, *, appendfsync: str = "always") -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def __init__(
+        self, folder: Path, *, appendfsync: str = "always", settings: dict[str, str] | None = None
+    ) -> None:
+        self.port = free_port()
         self._folder = folder
         self._appendfsync = appendfsync
+        self._settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -36,6 +45,7 @@ class RedisProcess:
             "appendonly": "yes",
             "appendfsync": self._appendfsync,
             "save": "",
+            **self._settings,
         }
         options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
         with (self._folder / "log").open("ab") as log:
@@ -61,3 +71,42 @@ class RedisProcess:
         """Throw all tasks away."""
         with redis.Redis(port=self.port) as client:
             client.flushall()
+
+
+class RedisClusterProcesses:
+    """A Redis Cluster of three nodes without replicas, in folders of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._nodes = []
+        for number in range(3):
+            (folder / str(number)).mkdir()
+            settings = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
+            node = RedisProcess(folder / str(number), appendfsync="no", settings=settings)
+            self._nodes.append(node)
+        addresses = [f"127.0.0.1:{node.port}" for node in self._nodes]
+        create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]
+        subprocess.run(create, check=True, stdout=subprocess.DEVNULL, timeout=60)
+        deadline = time.monotonic() + 20
+        while not all(self._is_ready(node) for node in self._nodes):
+            assert time.monotonic() < deadline, "the cluster's nodes don't find each other"
+            time.sleep(0.05)
+
+    @staticmethod
+    def _is_ready(node: RedisProcess) -> bool:
+        with redis.Redis(port=node.port) as client:
+            info = client.execute_command("CLUSTER INFO")
+            return bool(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3")
+
+    @property
+    def url(self) -> str:
+        return f"redis+cluster://127.0.0.1:{self._nodes[0].port}"
+
+    def kill(self) -> None:
+        """End all at once."""
+        for node in self._nodes:
+            node.kill()
+
+    def empty(self) -> None:
+        """Throw all tasks away."""
+        for node in self._nodes:
+            node.empty()

@@ -32,13 +32,8 @@ local function each_chunk(strings, size, call)
     end
 end
 
--- Pairs of a field and its value, or what that begins with; '' for one that must not be there.
-local function is_unchanged(key, pairs_of, whole)
-    local fields, expected = {}, {}
-    for place = 1, #pairs_of, 2 do
-        fields[#fields + 1] = pairs_of[place]
-        expected[#expected + 1] = pairs_of[place + 1]
-    end
+-- Whether all fields have their values, or what those begin with; '' for one that is not there.
+local function are_unchanged(key, fields, expected, whole)
     local place = 0
     local unchanged = true
     each_chunk(fields, CHUNK, function(...)
@@ -54,6 +49,28 @@ local function is_unchanged(key, pairs_of, whole)
         end
     end)
     return unchanged
+end
+
+local check = {}
+
+-- Pairs of a field and its value.
+function check.value(key, strings)
+    local fields, expected = {}, {}
+    for place = 1, #strings, 2 do
+        fields[#fields + 1] = strings[place]
+        expected[#expected + 1] = strings[place + 1]
+    end
+    return are_unchanged(key, fields, expected, true)
+end
+
+-- Triples of an id, the revision that was read, and the value to write.
+function check.tasks(key, strings)
+    local ids, revisions = {}, {}
+    for place = 1, #strings, 3 do
+        ids[#ids + 1] = strings[place]
+        revisions[#revisions + 1] = strings[place + 1]
+    end
+    return are_unchanged(key, ids, revisions, false)
 end
 
 local write = {}
@@ -77,6 +94,21 @@ function write.ZADD(key, members)
     end)
 end
 
+function write.tasks(key, strings)
+    local values, deleted = {}, {}
+    for place = 1, #strings, 3 do
+        local value = strings[place + 2]
+        if value == '-' then
+            deleted[#deleted + 1] = strings[place]
+        elseif value ~= '' then
+            values[#values + 1] = strings[place]
+            values[#values + 1] = value
+        end
+    end
+    write.HSET(key, values)
+    write.HDEL(key, deleted)
+end
+
 function write.count(key, changes)
     for place = 1, #changes, 2 do
         if redis.call('HINCRBY', key, changes[place], changes[place + 1]) == 0 then
@@ -91,13 +123,20 @@ function write.raise(key, strings)
     end
 end
 
--- The checks come first, so that nothing is written before one fails.
-for _, step in ipairs(cmsgpack.unpack(ARGV[2])) do
-    local operation, key, strings = step[1], KEYS[step[2]], take(step[3])
-    if write[operation] then
-        write[operation](key, strings)
-    elseif not is_unchanged(key, strings, operation == 'value') then
+local steps = cmsgpack.unpack(ARGV[2])
+for _, step in ipairs(steps) do
+    step[3] = take(step[3])
+end
+-- All checks come first, so that nothing is written before one fails.
+for _, step in ipairs(steps) do
+    local is_unchanged = check[step[1]]
+    if is_unchanged and not is_unchanged(KEYS[step[2]], step[3]) then
         return 0
+    end
+end
+for _, step in ipairs(steps) do
+    if write[step[1]] then
+        write[step[1]](KEYS[step[2]], step[3])
     end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', 3600)

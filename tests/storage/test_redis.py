@@ -1,0 +1,232 @@
+"""What Redis alone has to do."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+import redis
+
+from jsonrpc_qm.errors import InvalidParams, Unavailable
+from jsonrpc_qm.manager import QueueManager
+from jsonrpc_qm.storage.base import Contended, News
+from jsonrpc_qm.storage.redis import RedisStorage
+from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_server import RedisServer, warnings_of
+from jsonrpc_qm.storage.redis_view import Commit
+from jsonrpc_qm.storage.urls import open_storage
+from jsonrpc_qm.transitions import Cancel
+from tests.records import NOW, a_record
+from tests.storage.redis_servers import RedisProcess
+from tests.storage.verbs import add, changed, get
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A server that a test may kill."""
+    process = RedisProcess(tmp_path)
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def storage(server: RedisProcess) -> Iterator[RedisStorage]:
+    """A manager's storage on it."""
+    opened = RedisStorage(server.url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other(server: RedisProcess) -> Iterator[RedisStorage]:
+    """Another manager's."""
+    opened = RedisStorage(server.url)
+    yield opened
+    opened.close()
+
+
+def test_a_killed_server_keeps_what_was_answered(
+    server: RedisProcess, storage: RedisStorage
+) -> None:
+    """While it is away calls are Unavailable; when it is back the same storage works on."""
+    add(storage, a_record("before"))
+    server.kill()
+    with pytest.raises(Unavailable):
+        add(storage, a_record("meanwhile"))
+    server.start()
+    assert get(storage, "before") == a_record("before")
+    assert get(storage, "meanwhile") is None
+    assert add(storage, a_record("after")) == [a_record("after")]
+
+
+def test_a_server_killed_under_load_keeps_whole_transactions(
+    server: RedisProcess, storage: RedisStorage
+) -> None:
+    """Of what was answered all is there, of what was not answered all or nothing."""
+    answered: SimpleQueue[int] = SimpleQueue()
+
+    def add_until_it_is_gone() -> int:
+        for number in range(100_000):
+            try:
+                add(storage, *(a_record(f"{number}-{place}") for place in range(3)))
+            except Unavailable:
+                return number
+            answered.put(number)
+        raise AssertionError("nobody has killed the server")
+
+    with ThreadPoolExecutor(1) as threads:
+        adding = threads.submit(add_until_it_is_gone)
+        for _ in range(50):
+            answered.get(timeout=10)
+        server.kill()
+        broken_off = adding.result(timeout=30)
+    server.start()
+    for number in range(broken_off):
+        ids = [f"{number}-{place}" for place in range(3)]
+        assert [record.id for record in storage.get(ids) if record is not None] == ids
+    last = storage.get([f"{broken_off}-{place}" for place in range(3)])
+    assert len({record is None for record in last}) == 1
+
+
+def test_what_another_manager_changed_is_not_written_over(
+    storage: RedisStorage, other: RedisStorage
+) -> None:
+    """A transaction that read a task before another changed it writes nothing at all."""
+    add(storage, a_record("a"))
+
+    def cancel_at_the_same_time() -> None:
+        with storage.transaction():
+            storage.add([[a_record("b")]], NOW)
+            storage.transition([Cancel(id="a")], NOW)
+            changed(other, Cancel(id="a"), now=NOW + 1)
+
+    with pytest.raises(Contended):
+        cancel_at_the_same_time()
+    assert get(storage, "b") is None
+    cancelled = get(storage, "a")
+    assert cancelled is not None
+    assert cancelled.finished_at == NOW + 1
+
+
+def test_a_unique_key_counts_between_managers(storage: RedisStorage, other: RedisStorage) -> None:
+    """Two that store a task with the same key at the same time: one does."""
+
+    def add_at_the_same_time() -> None:
+        with storage.transaction():
+            storage.add([[a_record("a", unique_key="k")]], NOW)
+            add(other, a_record("b", unique_key="k"))
+
+    with pytest.raises(Contended):
+        add_at_the_same_time()
+    assert add(storage, a_record("a", unique_key="k")) == [a_record("b", unique_key="k")]
+
+
+def test_managers_share_the_tasks(storage: RedisStorage, other: RedisStorage) -> None:
+    """Claims at the same time through several managers: each task goes to one of them."""
+    managers = [QueueManager(storage), QueueManager(other)]
+    managers[0].queue_many([{"name": "mail"} for _ in range(60)])
+
+    def take(manager: QueueManager) -> list[str]:
+        taken: list[str] = []
+        while found := manager.claim(["mail"], max_tasks=3, wait=0):
+            taken.extend(task.id for task in found)
+        return taken
+
+    with ThreadPoolExecutor(2) as threads:
+        shares = list(threads.map(take, managers))
+    ids = [id for share in shares for id in share]
+    assert len(ids) == len(set(ids)) == 60
+
+
+def test_a_commit_that_is_sent_again_is_done_once(server: RedisProcess) -> None:
+    """Its answer may have been lost: the second try finds it done."""
+    connected, keys, commit = RedisServer(server.url), Keys("jsonrpc-qm"), Commit()
+    commit.step("count", keys.names, [b"mail", b"1"])
+    connected.commit(commit, keys)
+    connected.commit(commit, keys)
+    assert connected.run([("HGET", keys.names, "mail")]) == [b"1"]
+    connected.close()
+
+
+def test_news_reaches_other_managers_only(storage: RedisStorage, other: RedisStorage) -> None:
+    """What one announces the others hear; whoever begins to listen is told to look for itself."""
+    heard: SimpleQueue[News] = SimpleQueue()
+    echo: SimpleQueue[News] = SimpleQueue()
+    other.subscribe(heard.put)
+    storage.subscribe(echo.put)
+    assert heard.get(timeout=10).more
+    assert echo.get(timeout=10).more
+    storage.announce(News(due={"mail": 2}, finished=["a"]))
+    told = heard.get(timeout=10)
+    assert (told.due, told.finished, told.more) == ({"mail": 2}, ["a"], False)
+    other.announce(News(due={"sms": 1}))
+    assert echo.get(timeout=10).due == {"sms": 1}
+
+
+def test_queues_with_different_prefixes_are_apart(server: RedisProcess) -> None:
+    """One database may hold several queues."""
+    first, second = (RedisStorage(f"{server.url}?prefix={prefix}") for prefix in ("one", "two"))
+    add(first, a_record("a"))
+    assert get(second, "a") is None
+    assert get(first, "a") == a_record("a")
+    first.close()
+    second.close()
+
+
+def test_tasks_of_a_newer_version_are_left_alone(server: RedisProcess) -> None:
+    """An older program refuses to start, in a clear line."""
+    RedisStorage(server.url).close()
+    with redis.Redis(port=server.port) as client:
+        client.set(Keys("jsonrpc-qm").schema, 99)
+    with pytest.raises(Unavailable, match="schema version 99"):
+        RedisStorage(server.url)
+
+
+@pytest.mark.parametrize("kind", ["redis", "rediss", "redis+cluster"])
+def test_credentials_are_told_to_nobody(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither an error nor a log has them when no server answers."""
+    with caplog.at_level(logging.DEBUG), pytest.raises(Unavailable) as refused:
+        open_storage(f"{kind}://user:secret@127.0.0.1:1")
+    assert "127.0.0.1:1" in str(refused.value)
+    assert "secret" not in str(refused.value) + caplog.text
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:x/0", "redis://127.0.0.1/?prefix=%7B"])
+def test_a_url_that_makes_no_sense_is_refused(url: str) -> None:
+    """The error names the parameter."""
+    with pytest.raises(InvalidParams) as refused:
+        open_storage(url)
+    assert refused.value.data["param"] == "storage"
+
+
+def test_a_missing_driver_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to install."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for module in [name for name in sys.modules if name.startswith("jsonrpc_qm.storage.redis")]:
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(Unavailable, match=r"jsonrpc-qm\[redis\]"):
+        open_storage("redis://127.0.0.1")
+
+
+SAFE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+@pytest.mark.parametrize(
+    ("different", "said"),
+    [
+        ({}, None),
+        ({"appendonly": "no"}, "appendonly is no"),
+        ({"appendfsync": "everysec"}, "appendfsync is everysec"),
+        ({"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, "allkeys-lru"),
+    ],
+)
+def test_settings_that_may_lose_tasks_are_warned_of(
+    different: dict[str, str], said: str | None
+) -> None:
+    """The warning names the setting; there is none for those that lose nothing."""
+    warnings = warnings_of({**SAFE, **different})
+    assert len(warnings) == (said is not None)
+    assert all(str(said) in warning for warning in warnings)

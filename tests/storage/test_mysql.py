@@ -1,4 +1,4 @@
-"""What only MySQL and MariaDB have: a server that may be away, others' locks, texts that compare."""
+"""What only MySQL and MariaDB have: a server that may be away, others' locks, texts' order."""
 
 import logging
 import sys

@@ -12,7 +12,7 @@ import redis
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.manager import QueueManager
-from jsonrpc_qm.storage.base import Overtaken, News
+from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_server import RedisServer, warnings_of

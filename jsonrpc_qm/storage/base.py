@@ -202,6 +202,22 @@ class Storage(Protocol):
     def workers(self) -> list[WorkerRow]:
         """All remembered workers by name."""
 
+    def dump(self, cursor: str | None, limit: int) -> Page:
+        """All tasks, `limit` at a time and those stored first before others, each with all its
+        fields; from the beginning, or on from the cursor that the call before gave.
+
+        Where a storage keeps no order across names, it keeps that within each name.
+        """
+
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        """Store tasks as they are, with all their fields, in this order behind those that are
+        there; for copies, so nothing about them is decided anew, and nobody is told.
+
+        For each True; False when the very same, each field equal, is there already; Conflict when
+        another task has its id or, both unfinished, its unique key; or InvalidParams when the
+        storage can't keep it.
+        """
+
     def changes(self) -> int:
         """A number that differs after another process has changed something; cheap to ask.
 

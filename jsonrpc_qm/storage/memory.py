@@ -267,6 +267,20 @@ class MemoryStorage:
                 self._put(id, None)
             return len(ids)
 
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        with self._lock:
+            return [self._load(record) for record in records]
+
+    def _load(self, record: Record) -> bool | QueueError:
+        known = self._tasks.get(record.id)
+        if known == record:
+            return False
+        holds = record.unique_key is not None and record.status in UNFINISHED
+        if known is not None or (holds and self._tasks.holder(record) is not None):
+            return Conflict.of(record.id)
+        self._put(record.id, Stored(record, next(self._numbers)))
+        return True
+
     # -- reads --------------------------------------------------------------------------------
 
     def get(self, ids: Sequence[str]) -> list[Record | None]:
@@ -288,6 +302,16 @@ class MemoryStorage:
         return Page(
             records=[record for record, _ in found[:limit]],
             next_cursor=str(found[limit - 1][1]) if more else None,
+        )
+
+    def dump(self, cursor: str | None, limit: int) -> Page:
+        with self._lock:
+            listed = self._tasks.listed[None]
+            start = 0 if cursor is None else bisect_left(listed, (int(cursor) + 1,))
+            found = [self._tasks.by_id[id] for _, id in listed[start : start + limit]]
+        return Page(
+            records=[record for record, _ in found],
+            next_cursor=str(found[-1].number) if len(found) == limit else None,
         )
 
     def stats(self, now: int) -> dict[str, NameStats]:

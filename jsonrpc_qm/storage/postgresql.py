@@ -19,6 +19,7 @@ from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -81,7 +82,7 @@ class PostgresqlStorage(SqlStorage):
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         place = Place(url)
         self.url = place.shown
         self._connections = Connections(place)
@@ -92,7 +93,7 @@ class PostgresqlStorage(SqlStorage):
         super().__init__(self._connections)
         try:
             with self.translated():
-                self._create_schema()
+                self._create_schema(upgrade)
                 self._ask_time()
                 self._warn_of_losses()
         except BaseException as error:
@@ -103,14 +104,15 @@ class PostgresqlStorage(SqlStorage):
             raise
         self._connections.limited = True
 
-    def _create_schema(self) -> None:
+    def _create_schema(self, upgrade: Upgrade) -> None:
         self._connections.execute_many(BEGIN_SCHEMA)
         try:
             self.run("SELECT pg_advisory_xact_lock(?)", (SCHEMA_LOCK,))
-            for statement in TALLY:
-                self.run(statement)
+            if upgrade is not Upgrade.NONE:
+                for statement in TALLY:
+                    self.run(statement)
             # It passes over the table that the view stands in for.
-            create_schema(self.database)
+            self.upgraded = create_schema(self.database, upgrade)
             self.run("COMMIT")
         except BaseException:
             self.roll_back()
@@ -275,6 +277,13 @@ class PostgresqlStorage(SqlStorage):
         _check("name", (name,))
         return super().page(name, status, limit, cursor)
 
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        answers = iter(super().load([each for each in records if not _unstorable(each)]))
+        return [
+            _refusal(param) if (param := _unstorable(record)) else next(answers)
+            for record in records
+        ]
+
     # -- other managers -----------------------------------------------------------------------
 
     def changes(self) -> int:
@@ -313,7 +322,9 @@ def _unstorable(record: Record) -> str:
     """The field that PostgreSQL can't store; empty for none."""
     if "\0" in record.name:
         return "name"
-    return "unique_key" if record.unique_key is not None and "\0" in record.unique_key else ""
+    if record.unique_key is not None and "\0" in record.unique_key:
+        return "unique_key"
+    return "worker" if record.worker is not None and "\0" in record.worker else ""
 
 
 def _refusal(param: str) -> InvalidParams:

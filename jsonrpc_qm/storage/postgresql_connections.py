@@ -95,6 +95,12 @@ class Connections(peewee.PostgresqlDatabase):
         self._opened.append(connection)
         return connection
 
+    def get_tables(self, schema: str | None = None) -> list[str]:
+        """Those that a statement finds without naming a schema."""
+        [found] = self.execute_sql("SELECT current_schema()").fetchone()
+        tables: list[str] = super().get_tables(schema or found)
+        return tables
+
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         connection = self.connection()
         self._begun[connection] = time.monotonic()

@@ -32,11 +32,13 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.migrations import Migration
+from jsonrpc_qm.storage.sql_copy import SqlCopy
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions):
+class SqlStorage(SqlTransitions, SqlCopy):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
@@ -48,6 +50,9 @@ class SqlStorage(SqlTransitions):
 
     skipping = ""
     """What a query ends with so that it locks what it finds, and passes over what others have."""
+
+    upgraded: Sequence[Migration] = ()
+    """The changes of the schema that opening it has made, or with Upgrade.NONE would make."""
 
     def __init__(self, database: peewee.Database) -> None:
         self.database = database

@@ -18,6 +18,7 @@ from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.upgrade import Upgrade
 from jsonrpc_qm.storage.wal import RETRY_EVERY, WriteAheadLog
 
 logger = logging.getLogger("jsonrpc_qm.storage")
@@ -58,7 +59,13 @@ class SqliteStorage(SqlStorage):
         Unavailable: the file can't be opened or written, is no database, or is of a newer version.
     """
 
-    def __init__(self, path: str | Path = DEFAULT_PATH, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: str | Path = DEFAULT_PATH,
+        *,
+        timeout: float = 10.0,
+        upgrade: Upgrade = Upgrade.AT_START,
+    ) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise Unavailable.of(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed")
         self.path = Path(path)
@@ -71,13 +78,15 @@ class SqliteStorage(SqlStorage):
         if Path(self._file).exists() and not os.access(self._file, os.W_OK):
             # SQLite would put a read-only log beside it, which outlives the cause.
             raise Unavailable.of(f"the database {self.path} is read-only")
+        if upgrade is Upgrade.NONE and not Path(self._file).exists():
+            raise Unavailable.of(f"there is no database {self.path}")
         self._log: WriteAheadLog | None = None
         self._warned, self._warned_at = "", 0.0
         self._connections = _Connections(self._file, timeout=timeout, check=self._check_place)
         super().__init__(self._connections)
         try:
             with self.transaction():
-                create_schema(self.database)
+                self.upgraded = create_schema(self.database, upgrade)
         except BaseException:
             self.close()
             raise

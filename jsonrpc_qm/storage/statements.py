@@ -31,6 +31,12 @@ def insert(rows: str) -> str:
     return f"INSERT INTO task ({', '.join(INSERTED)}) {rows} ON CONFLICT DO NOTHING"
 
 
+@lru_cache
+def load(rows: str) -> str:
+    """Store tasks with all their columns, passing over those whose id or unique key is taken."""
+    return f"INSERT INTO task ({COLUMNS}) {rows} ON CONFLICT DO NOTHING"
+
+
 _CANDIDATES = """
     SELECT * FROM (SELECT seq, priority, run_at FROM task
         WHERE status = 'queued' AND name = ?
@@ -161,6 +167,9 @@ def read(ids: str, lock: str = "") -> str:
 
 BY_SEQ = f"SELECT {COLUMNS} FROM task WHERE seq = ?"
 """One task by its row's number."""
+
+DUMP = f"SELECT seq, {COLUMNS} FROM task WHERE seq > ? ORDER BY seq LIMIT ?"
+"""Tasks in the order in which they were stored, after a position."""
 
 HOLDER = f"""
     SELECT {COLUMNS} FROM task WHERE name = ? AND unique_key = ?

@@ -5,14 +5,16 @@ from urllib.parse import unquote, urlsplit
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> Storage:
     """Open the storage that a URL names.
 
     `memory:` for one that ends with its process; `sqlite:///tasks.db` for a file, relative to the
     current folder; `sqlite:////var/lib/tasks.db` for an absolute path;
-    `postgresql://user:password@host:5432/database` for a PostgreSQL database.
+    `postgresql://user:password@host:5432/database` for a PostgreSQL database. `upgrade` is for
+    storages that have a schema.
 
     Raises:
         InvalidParams: no such kind of storage, or the URL lacks something.
@@ -25,10 +27,10 @@ def open_storage(url: str) -> Storage:
         # The rest may hold a password.
         said = repr(f"{scheme}:..." if colon and "@" in url else url)
         raise InvalidParams.of("storage", f"{said} is no storage URL; known kinds: {kinds}")
-    return opener(url)
+    return opener(url, upgrade)
 
 
-def _memory(url: str) -> Storage:
+def _memory(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.memory import MemoryStorage
 
     if url not in ("memory:", "memory://"):
@@ -36,22 +38,22 @@ def _memory(url: str) -> Storage:
     return MemoryStorage()
 
 
-def _sqlite(url: str) -> Storage:
+def _sqlite(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.sqlite import SqliteStorage
 
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/") if url.startswith("sqlite://") else parts.path)
     if parts.netloc or parts.query or parts.fragment or not path:
         raise InvalidParams.of("storage", f"{url!r}: write sqlite:///file or sqlite:////abs/file")
-    return SqliteStorage(path)
+    return SqliteStorage(path, upgrade=upgrade)
 
 
-def _postgresql(url: str) -> Storage:
+def _postgresql(url: str, upgrade: Upgrade) -> Storage:
     try:
         from jsonrpc_qm.storage.postgresql import PostgresqlStorage
     except ModuleNotFoundError as error:
         raise _driver_missing(error, "postgresql") from error
-    return PostgresqlStorage(url)
+    return PostgresqlStorage(url, upgrade=upgrade)
 
 
 def _driver_missing(error: ModuleNotFoundError, extra: str) -> Unavailable:
@@ -61,7 +63,7 @@ def _driver_missing(error: ModuleNotFoundError, extra: str) -> Unavailable:
     )
 
 
-_OPENERS: dict[str, Callable[[str], Storage]] = {
+_OPENERS: dict[str, Callable[[str, Upgrade], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,

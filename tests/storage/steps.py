@@ -21,7 +21,7 @@ from jsonrpc_qm.transitions import (
     Retry,
     WorkerEvent,
 )
-from tests.records import a_record
+from tests.records import a_record, take
 
 IDS = ["a", "b", "c", "d", "e"]
 NAMES = ["mail", "other"]
@@ -267,6 +267,19 @@ class Forget(msgspec.Struct, frozen=True):
 
 forgettings = st.builds(Forget, st.sampled_from([0, 10]))
 
+
+class Load(msgspec.Struct, frozen=True):
+    drafts: list[Draft]
+    taken: bool
+    """Whether a worker holds them."""
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        loaded = records(self.drafts, now)
+        return storage.load([take(each, now, lease=9) if self.taken else each for each in loaded])
+
+
+loads = st.builds(Load, st.lists(drafts, max_size=3), taken=st.booleans())
+
 any_step: st.SearchStrategy[Step] = st.one_of(
     adds,
     claims,
@@ -278,4 +291,5 @@ any_step: st.SearchStrategy[Step] = st.one_of(
     pauses,
     drains,
     forgettings,
+    loads,
 )

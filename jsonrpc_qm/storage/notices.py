@@ -42,6 +42,7 @@ class Notices:
         self._name = str(uuid7())
         self._waiting: SimpleQueue[News | None] = SimpleQueue()
         self._closed = threading.Event()
+        self._heard: list[Callable[[News], None]] = []
         self._threads: list[threading.Thread] = []
 
     def announce(self, news: News) -> None:
@@ -50,8 +51,11 @@ class Notices:
             self._waiting.put(news)
 
     def subscribe(self, heard: Callable[[News], None]) -> None:
-        """Begin to tell and to hear."""
-        for name, loop in (("notify", self._tell), ("listen", lambda c: self._listen(c, heard))):
+        """Begin to tell and to hear; more may hear then."""
+        self._heard.append(heard)
+        if self._threads:
+            return
+        for name, loop in (("notify", self._tell), ("listen", self._listen)):
             thread = threading.Thread(target=self._keep, args=(loop,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -95,15 +99,19 @@ class Notices:
             more = more or other.more
         return _Message(sender=self._name, due=dict(due), finished=finished, more=more)
 
-    def _listen(self, connection: psycopg.Connection[Any], heard: Callable[[News], None]) -> None:
+    def _listen(self, connection: psycopg.Connection[Any]) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
         # Others may have told something while there was no connection.
-        heard(News(more=True))
+        self._hear(News(more=True))
         while not self._closed.is_set():
             for notice in connection.notifies(timeout=0.5):
                 message = _message_in(notice.payload)
                 if message is not None and message.sender != self._name:
-                    heard(message)
+                    self._hear(message)
+
+    def _hear(self, news: News) -> None:
+        for heard in self._heard:
+            heard(news)
 
 
 def _message_in(payload: str) -> _Message | None:

@@ -277,6 +277,13 @@ class PostgresqlStorage(SqlStorage):
         _check("name", (name,))
         return super().page(name, status, limit, cursor)
 
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        answers = iter(super().load([each for each in records if not _unstorable(each)]))
+        return [
+            _refusal(param) if (param := _unstorable(record)) else next(answers)
+            for record in records
+        ]
+
     # -- other managers -----------------------------------------------------------------------
 
     def changes(self) -> int:
@@ -315,7 +322,9 @@ def _unstorable(record: Record) -> str:
     """The field that PostgreSQL can't store; empty for none."""
     if "\0" in record.name:
         return "name"
-    return "unique_key" if record.unique_key is not None and "\0" in record.unique_key else ""
+    if record.unique_key is not None and "\0" in record.unique_key:
+        return "unique_key"
+    return "worker" if record.worker is not None and "\0" in record.worker else ""
 
 
 def _refusal(param: str) -> InvalidParams:

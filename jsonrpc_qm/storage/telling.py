@@ -48,6 +48,7 @@ class Telling:
         self._name = str(uuid7())
         self._waiting: SimpleQueue[News | None] = SimpleQueue()
         self._closed = threading.Event()
+        self._heard: list[Heard] = []
         self._threads: list[threading.Thread] = []
 
     def announce(self, news: News) -> None:
@@ -56,8 +57,11 @@ class Telling:
             self._waiting.put(news)
 
     def subscribe(self, heard: Heard) -> None:
-        """Begin to tell and to hear."""
-        for name, loop in (("tell", self._tell), ("listen", lambda c: self._listen(c, heard))):
+        """Begin to tell and to hear; more may hear then."""
+        self._heard.append(heard)
+        if self._threads:
+            return
+        for name, loop in (("tell", self._tell), ("listen", lambda c: self._listen(c, self._hear))):
             thread = threading.Thread(target=self._keep, args=(loop,), name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -68,6 +72,10 @@ class Telling:
         self._waiting.put(None)
         for thread in self._threads:
             thread.join()
+
+    def _hear(self, news: News) -> None:
+        for heard in self._heard:
+            heard(news)
 
     def _send(self, connection: Any, message: str) -> None:
         """Have a message reach those who listen."""

@@ -12,14 +12,13 @@ from click.core import ParameterSource
 from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
 from jsonrpc_qm.cli.group import PROGRAM
 from jsonrpc_qm.cli.logs import log_options, set_up_logs
-from jsonrpc_qm.cli.options import DEFAULT_URL, errors_said, option
+from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL, errors_said, option
 from jsonrpc_qm.cli.values import duration_or_forever, size
 from jsonrpc_qm.version import VERSION
 
 if TYPE_CHECKING:
     from jsonrpc_qm.storage.base import Storage
 
-DEFAULT_STORAGE = "sqlite:///jsonrpc-qm.db"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Where to reach a manager that listens on all addresses."""
 

@@ -26,6 +26,8 @@ class Outcome:
         self.added: Counter[str] = Counter()
         """How many due tasks of each name were stored."""
         self.finished: list[Record] = []
+        self.completed: list[str] = []
+        """The ids of those that were completed without their record."""
         self.next_due: int | None = None
         """When time alone changes one of them next."""
 
@@ -42,17 +44,22 @@ class Outcome:
             self._take((each for each in found if isinstance(each, Record)), self.due)
             for followers in new_tasks(step):
                 self._take(followers, self.added)
+        elif step.verb == "complete":
+            self._take((each for each in found if isinstance(each, Record)), self.due)
+            done = zip(step.items, found, strict=True)
+            self.completed.extend(outcome.id for outcome, ended in done if ended is True)
         elif step.verb == "sweep":
             self._take(found[0].records, self.due)
 
     def news(self) -> News | None:
         """What others are to hear of it; None for nothing."""
         due = self.due + self.added
-        if not due and not self.finished:
+        finished = [*self.completed, *(record.id for record in self.finished)]
+        if not due and not finished:
             return None
-        if len(due) > MOST_NAMES or len(self.finished) > MOST_FINISHED:
+        if len(due) > MOST_NAMES or len(finished) > MOST_FINISHED:
             return News(more=True)
-        return News(due=dict(due), finished=[record.id for record in self.finished])
+        return News(due=dict(due), finished=finished)
 
     def _take(self, records: Iterable[Record], ready: Counter[str]) -> None:
         for record in records:

@@ -15,13 +15,14 @@ from pymysql.constants import CLIENT, ER
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import mysql_statements, statements
-from jsonrpc_qm.storage.base import WORKER_GONE, Claim, Collided, News, Sighting
+from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
 from jsonrpc_qm.storage.mysql_news import MysqlNews
 from jsonrpc_qm.storage.mysql_schema import collation, create_tables
 from jsonrpc_qm.storage.mysql_url import options_of, without_credentials
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
-from jsonrpc_qm.transitions import Complete, claimed
+from jsonrpc_qm.storage.upgrade import Upgrade
+from jsonrpc_qm.transitions import claimed
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -70,7 +71,7 @@ class MysqlStorage(SqlStorage):
     locking = " FOR UPDATE"
     skipping = mysql_statements.SKIPPING
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         self.url = without_credentials(url)
         options = options_of(url)
         self._connections = _Connections(options)
@@ -81,12 +82,12 @@ class MysqlStorage(SqlStorage):
         super().__init__(self._connections)
         try:
             with self.translated():
-                self._open()
+                self._open(upgrade)
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> None:
+    def _open(self, upgrade: Upgrade) -> None:
         version, packet, flush = self.run(
             "SELECT version(), @@max_allowed_packet, @@innodb_flush_log_at_trx_commit"
         ).fetchone()
@@ -107,8 +108,9 @@ class MysqlStorage(SqlStorage):
         if lock.fetchone()[0] != 1:
             raise Unavailable.of("another manager is busy with the schema")
         try:
-            create_tables(self.run, collation(version))
-            create_schema(self.database)
+            if upgrade is not Upgrade.NONE:
+                create_tables(self.run, collation(version))
+            self.upgraded = create_schema(self.database, upgrade)
         finally:
             self.run("SELECT release_lock(concat('jsonrpc_qm:', left(md5(database()), 32)))")
 
@@ -173,10 +175,7 @@ class MysqlStorage(SqlStorage):
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         found: list[Record] = []
-        # In their order over all chunks, so that two who lock some do not wait in a circle.
-        ordered = sorted(set(ids))
-        for start in range(0, len(ordered), MOST_ROWS):
-            chunk = ordered[start : start + MOST_ROWS]
+        for chunk in _in_turns(ids):
             rows = self.run(mysql_statements.read(len(chunk), lock), chunk)
             found.extend(_record(row) for (row,) in rows)
         return found
@@ -214,7 +213,7 @@ class MysqlStorage(SqlStorage):
         except (peewee.DatabaseError, peewee.InterfaceError, pymysql.Error) as error:
             if _code(error) in COLLISIONS:
                 logger.info("%s: %s", self.url, error)
-                raise Collided.of("transactions were in each other's way") from error
+                raise Overtaken.of("transactions were in each other's way") from error
             if isinstance(error, BROKEN):
                 raise
             logger.warning("%s: %s", self.url, error)
@@ -225,9 +224,16 @@ class MysqlStorage(SqlStorage):
 
     def _insert(self, records: Sequence[Record]) -> int:
         width = statements.INSERT_WIDTH
-        rows = [astuple(record)[:width] for record in records]
+        return self._inserted(
+            mysql_statements.insert, [astuple(record)[:width] for record in records]
+        )
+
+    def _insert_whole(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        return self._inserted(mysql_statements.load, rows)
+
+    def _inserted(self, statement: Callable[..., str], rows: Sequence[tuple[Any, ...]]) -> int:
         try:
-            return self._run_rows(mysql_statements.insert, rows)
+            return self._run_rows(statement, rows)
         except peewee.IntegrityError as error:
             if _code(error) != ER.DUP_ENTRY:
                 raise
@@ -252,16 +258,16 @@ class MysqlStorage(SqlStorage):
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterator[list[Record]]:
-        locked = {record.id: record for record in self._read([id for id, *_ in rows], self.locking)}
-        done = [
-            Complete(id=id, token=token, result=result).apply(locked[id], now)
-            for id, token, result in rows
-            if id in locked and _is_held(locked[id], token)
-        ]
-        values = [(record.id, record.result, now) for record in done]
-        self._run_rows(mysql_statements.complete, values)
-        yield done
+    ) -> Iterator[tuple[str, str]]:
+        held: dict[tuple[str, int], str] = {}
+        for ids in _in_turns([id for id, *_ in rows]):
+            locked = self.run(mysql_statements.held(len(ids)), ids)
+            held.update({(id, token): name for id, token, name in locked})
+        done = [(id, result, now) for id, token, result in rows if (id, token) in held]
+        self._run_rows(mysql_statements.complete, done)
+        for id, token, _ in rows:
+            if (id, token) in held:
+                yield id, held[id, token]
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
         return self._run_rows(mysql_statements.save, rows)
@@ -364,5 +370,9 @@ def _code(error: Exception) -> int:
     return numbers[0] if numbers else 0
 
 
-def _is_held(record: Record, token: int) -> bool:
-    return record.status == "started" and record.token == token and record.outcome is None
+def _in_turns(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Different ids, as many as a statement takes, in their order over all turns: so two who lock
+    some do not wait in a circle."""
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), MOST_ROWS):
+        yield ordered[start : start + MOST_ROWS]

@@ -84,11 +84,25 @@ def insert(rows: Rows) -> str:
     return f"INSERT INTO task ({', '.join(INSERTED)}) VALUES {_tuples(rows)}"
 
 
+def load(rows: Rows) -> str:
+    """Store whole records."""
+    return f"INSERT INTO task ({COLUMNS}) VALUES {_tuples(rows)}"
+
+
 def count(rows: Rows) -> str:
     """Add to the numbers of tasks that names have in a status."""
     return f"""
         INSERT INTO tally (name, status, tasks) VALUES {_tuples(rows)}
         ON DUPLICATE KEY UPDATE tasks = tasks + VALUES(tasks)"""
+
+
+@cache
+def held(ids: int) -> str:
+    """Lock the tasks of some ids that claims hold, in the order of their ids."""
+    return f"""
+        SELECT id, token, name FROM task FORCE INDEX (task_id)
+        WHERE id IN ({_marks(ids)}) AND status = 'started' AND outcome IS NULL
+        ORDER BY id FOR UPDATE"""
 
 
 def complete(rows: Rows) -> str:

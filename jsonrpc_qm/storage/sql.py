@@ -23,20 +23,22 @@ from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
-    Collided,
     Filter,
     NameStats,
     News,
+    Overtaken,
     Page,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.migrations import Migration
+from jsonrpc_qm.storage.sql_copy import SqlCopy
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions):
+class SqlStorage(SqlTransitions, SqlCopy):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
@@ -48,6 +50,9 @@ class SqlStorage(SqlTransitions):
 
     skipping = ""
     """What a query ends with so that it locks what it finds, and passes over what others have."""
+
+    upgraded: Sequence[Migration] = ()
+    """The changes of the schema that opening it has made, or with Upgrade.NONE would make."""
 
     def __init__(self, database: peewee.Database) -> None:
         self.database = database
@@ -81,7 +86,7 @@ class SqlStorage(SqlTransitions):
             try:
                 yield
                 self._store_tally()
-                self.run("COMMIT")
+                self.commit()
             except BaseException:
                 self.roll_back()
                 raise
@@ -89,6 +94,10 @@ class SqlStorage(SqlTransitions):
     def begin(self) -> None:
         """Begin a transaction that may write."""
         self.run("BEGIN")
+
+    def commit(self) -> None:
+        """Have it all on stable storage."""
+        self.run("COMMIT")
 
     def roll_back(self) -> None:
         """Undo the open transaction, if there still is one."""
@@ -172,7 +181,7 @@ class SqlStorage(SqlTransitions):
                 keyed[known.name, known.unique_key] = known
             answer.append(known)
         if self._insert(new) != len(new):
-            raise Collided.of("another manager stored the same task at the same moment")
+            raise Overtaken.of("another transaction has just stored one of these")
         self._count_added(new)
         return answer
 

@@ -1,19 +1,46 @@
 """Every storage that the contract holds for: a new one is one line here."""
 
+import atexit
+import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
+from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
-from tests.storage.mysql_databases import empty_mysql_storage
+from tests.servers.mysql import empty_mysql_storage
+from tests.servers.postgresql import empty_schema
+from tests.storage.redis_servers import RedisProcess
+
+
+@cache
+def redis_server() -> RedisProcess:
+    """One that lasts as long as the tests; quick, as nobody kills it."""
+    folder = Path(mkdtemp(prefix="redis-"))
+    server = RedisProcess(folder, appendfsync="no")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.kill)
+    return server
+
+
+def empty_redis() -> RedisStorage:
+    """A storage on it that has no tasks."""
+    redis_server().empty()
+    return RedisStorage(redis_server().url)
+
 
 STORAGES: dict[str, Callable[[Path], Storage]] = {
     "memory": lambda folder: MemoryStorage(),
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
     "mysql": lambda folder: empty_mysql_storage(),
+    "postgresql": lambda folder: PostgresqlStorage(empty_schema()),
+    "redis": lambda folder: empty_redis(),
 }
 """How each storage is opened, empty, for tests that may use a folder."""
 

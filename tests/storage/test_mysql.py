@@ -14,14 +14,13 @@ import pytest
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.execution import execute
 from jsonrpc_qm.operations import Operation, Step
-from jsonrpc_qm.storage.base import Collided, News
+from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.mysql import MysqlStorage
 from jsonrpc_qm.storage.mysql_url import options_of
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Complete
 from tests.records import NOW, a_record
-from tests.storage.mysql_databases import empty_mysql_storage, server_url
-from tests.storage.mysql_server import MysqlServer, mysql_server
+from tests.servers.mysql import MysqlServer, empty_mysql_storage, mysql_server, server_url
 from tests.storage.verbs import add, changed, claim, get, started
 
 ODD = "' \" \\ % %s ? \x01 \x7f \u2028 é e\u0301 😀 \n"
@@ -109,7 +108,7 @@ def test_a_deadlock_is_tried_again(storage: MysqlStorage) -> None:
                         together.wait(timeout=10)
                     storage.transition([Complete(id=second, token=tokens[second])], NOW)
                 break
-            except Collided:
+            except Overtaken:
                 collided = True
         return collided
 
@@ -128,7 +127,7 @@ def test_operations_survive_a_collision(
 
     def collide(*args: object) -> object:
         if next(collisions):
-            raise Collided.of("just so")
+            raise Overtaken.of("just so")
         return stored(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(storage, "add", collide)
@@ -249,5 +248,5 @@ def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
     """One line says what to install."""
     monkeypatch.delitem(sys.modules, "jsonrpc_qm.storage.mysql")
     monkeypatch.setitem(sys.modules, "pymysql", None)
-    with pytest.raises(InvalidParams, match=r"jsonrpc-qm\[mysql\]"):
+    with pytest.raises(Unavailable, match=r"jsonrpc-qm\[mysql\]"):
         open_storage("mysql://host/tasks")

@@ -97,7 +97,7 @@ class SideBySide(RuleBasedStateMachine):
     def claim(self, step: Step) -> None:
         self.compare(step)
 
-    @rule(step=steps.transitions)
+    @rule(step=steps.transitions | steps.completions)
     def transition(self, step: Step) -> None:
         self.compare(step)
 

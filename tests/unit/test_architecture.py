@@ -25,6 +25,8 @@ MIXED = (0, 3, 6)
 
 LIBRARIES = {
     "peewee": {"storage"},
+    "psycopg": {"storage"},
+    "pymysql": {"storage"},
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},

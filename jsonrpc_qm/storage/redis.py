@@ -1,0 +1,352 @@
+"""Redis: several managers, on any number of machines, share one queue in a server's memory."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from jsonrpc_qm.errors import InvalidParams, QueueError
+from jsonrpc_qm.moments import SECOND
+from jsonrpc_qm.record import SCHEDULED, Record, public_status
+from jsonrpc_qm.storage import redis_keys, redis_tasks
+from jsonrpc_qm.storage.base import (
+    SWEEP_LIMIT,
+    WORKER_GONE,
+    Claim,
+    Filter,
+    NameStats,
+    News,
+    Page,
+    Sighting,
+    Swept,
+    WorkerRow,
+)
+from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_news import RedisNews
+from jsonrpc_qm.storage.redis_server import RedisServer
+from jsonrpc_qm.storage.redis_view import Range, Size, View
+from jsonrpc_qm.task import FINISHED
+from jsonrpc_qm.transitions import Complete, Event, claimed
+
+logger = logging.getLogger("jsonrpc_qm.storage")
+
+
+class RedisStorage:
+    """Tasks in a Redis, 6.2 or later.
+
+    `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS. Queues
+    with different prefixes share a database without seeing each other.
+
+    Raises:
+        InvalidParams: the URL is none of Redis.
+        Unavailable: the server can't be reached or used, or what it holds is of a newer version.
+    """
+
+    writers = 1
+
+    def __init__(self, url: str) -> None:
+        self._server = RedisServer(url)
+        self.url = self._server.url
+        self._keys = Keys(self._server.prefix)
+        self._server.check(self._keys)
+        self._news = RedisNews(self._server, self._keys.news)
+        self._turn = threading.RLock()
+        self._own = threading.local()
+
+    def now(self) -> int:
+        return self._server.now()
+
+    # -- transactions -------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._turn:
+            if self._open_view() is not None:
+                raise RuntimeError("transactions do not nest")
+            view = self._own.view = View(self._server.run, self._keys)
+            try:
+                yield
+            finally:
+                self._own.view = None
+            commit = view.commit()
+            if commit is not None:
+                self._server.commit(commit, self._keys)
+
+    def _open_view(self) -> View | None:
+        return getattr(self._own, "view", None)
+
+    def _view(self) -> View:
+        """What is read now: the open transaction's, else the latest."""
+        return self._open_view() or View(self._server.run, self._keys)
+
+    def _writing(self) -> View:
+        view = self._open_view()
+        if view is None:
+            raise RuntimeError("a verb that writes needs a transaction around it")
+        return view
+
+    # -- producers ----------------------------------------------------------------------------
+
+    def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
+        view = self._writing()
+        redis_tasks.load_for_adding(view, [record for group in groups for record in group])
+        return [redis_tasks.add_group(view, group) for group in groups]
+
+    # -- workers ------------------------------------------------------------------------------
+
+    def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        view, keys = self._writing(), self._keys
+        redis_tasks.sweep(view, now, SWEEP_LIMIT)
+        heads: dict[str, int] = {}
+        for claim in claims:
+            for name in set(claim.names):
+                heads[keys.ready(name)] = heads.get(keys.ready(name), 0) + claim.max_tasks
+        names = [name for claim in claims for name in claim.names]
+        workers = [claim.worker for claim in claims if claim.worker is not None]
+        view.load(fields={keys.paused: names, keys.workers: workers}, heads=heads)
+        return [self._claim(view, claim, now) for claim in claims]
+
+    def _claim(self, view: View, claim: Claim, now: int) -> list[Record]:
+        keys = self._keys
+        if claim.worker is not None:
+            [worker] = view.values(keys.workers, [claim.worker])
+            if worker is not None and _worker_row(claim.worker, worker).drain:
+                return []
+        names = sorted(set(claim.names))
+        paused = view.values(keys.paused, names)
+        ready = [
+            keys.ready(name) for name, is_paused in zip(names, paused, strict=True) if not is_paused
+        ]
+        found = redis_tasks.claimable(view, ready, claim.max_tasks, now)
+        return [
+            view.save(claimed(record, now, worker=claim.worker, lease=claim.lease))
+            for record in found
+        ]
+
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        ids = [outcome.id for outcome in outcomes]
+        if len(set(ids)) < len(ids):
+            return [False] * len(ids)
+        view = self._writing()
+        view.load(ids=ids)
+        return [redis_tasks.complete(view, outcome, now) for outcome in outcomes]
+
+    def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:
+        view = self._writing()
+        followers = [r for event in events if isinstance(event, Complete) for r in event.queue]
+        view.load(ids=[event.id for event in events])
+        if followers:
+            redis_tasks.load_for_adding(view, followers)
+        return [redis_tasks.apply(view, event, now) for event in events]
+
+    def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
+        view, keys = self._writing(), self._keys
+        records = redis_tasks.sweep(view, now, limit)
+        names = sorted(view.counts(keys.names))
+        paused = view.values(keys.paused, names) if names else []
+        running = [name for name, is_paused in zip(names, paused, strict=True) if not is_paused]
+        *ready, due = view.ask(
+            [*(Size(key=keys.ready(name)) for name in running), Range(key=keys.due, limit=1)]
+        )
+        return Swept(
+            records=records,
+            ready={name: size for name, size in zip(running, ready, strict=True) if size},
+            next_due=redis_keys.moment_in(due[0]) if due else None,
+        )
+
+    def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
+        view = self._writing()
+        if sightings:
+            view.load(fields={self._keys.workers: [each.worker for each in sightings]})
+        return [self._saw(view, sighting, now) for sighting in sightings]
+
+    def _saw(self, view: View, sighting: Sighting, now: int) -> bool:
+        known = self._worker(view, sighting.worker)
+        drain = known is not None and known.drain and not _is_gone(known, now)
+        names = sighting.names or (known.names if known is not None else ())
+        self._put_worker(view, sighting.worker, names, now, drain)
+        return drain
+
+    def _worker(self, view: View, worker: str) -> WorkerRow | None:
+        [value] = view.values(self._keys.workers, [worker])
+        return None if value is None else _worker_row(worker, value)
+
+    def _put_worker(
+        self, view: View, worker: str, names: tuple[str, ...], last_seen: int, drain: bool
+    ) -> None:
+        value = msgspec.msgpack.encode((names, last_seen, drain))
+        view.set_value(self._keys.workers, worker, value)
+
+    # -- operators ----------------------------------------------------------------------------
+
+    def drain(self, worker: str, now: int) -> bool:
+        view = self._writing()
+        known = self._worker(view, worker)
+        if known is None or _is_gone(known, now):
+            return False
+        self._put_worker(view, worker, known.names, known.last_seen, True)
+        return True
+
+    def forget_workers(self, before: int) -> None:
+        view = self._writing()
+        for worker, value in view.everything(self._keys.workers).items():
+            if _worker_row(worker, value).last_seen < before:
+                view.set_value(self._keys.workers, worker, None)
+
+    def pause(self, name: str, paused: bool) -> None:
+        view = self._writing()
+        [is_paused] = view.values(self._keys.paused, [name])
+        if paused != bool(is_paused):
+            view.set_value(self._keys.paused, name, b"1" if paused else None)
+
+    def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
+        view = self._writing()
+        view.load(ids=ids)
+        return [redis_tasks.delete(view, id) for id in ids]
+
+    def purge(self, filter: Filter, limit: int) -> int:
+        view, keys = self._writing(), self._keys
+        names = [filter.name] if filter.name is not None else list(view.counts(keys.names))
+        statuses = [status for status in FINISHED if filter.status in (None, status)]
+        before = filter.finished_before
+        end = None if before is None else redis_keys.moment(before)[:8]
+        ranges = [
+            Range(key=keys.moments(status, name), limit=limit, before=end)
+            for name in names
+            for status in statuses
+        ]
+        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
+        found = redis_tasks.still_there(view, places, redis_keys.MOMENT)
+        for id in found:
+            view.delete(id)
+        return len(found)
+
+    # -- reads --------------------------------------------------------------------------------
+
+    def get(self, ids: Sequence[str]) -> list[Record | None]:
+        view = self._view()
+        view.load(ids=ids)
+        return [view.task(id) for id in ids]
+
+    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+        view, keys = self._view(), self._keys
+        end = None if cursor is None else _member(cursor)
+        names = [name] if name is not None else list(view.counts(keys.names))
+        ranges = [
+            Range(key=keys.listed(inner, each), limit=limit + 1, before=end, newest=True)
+            for each in names
+            for inner in redis_keys.STATUSES
+            if status in (None, public_status(inner))
+        ]
+        places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
+        members = [member for _, member in places[:limit]]
+        found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
+        records = [record for id in found if (record := view.task(id)) is not None]
+        more = len(places) > limit
+        return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
+
+    def dump(self, cursor: str | None, limit: int) -> Page:
+        view, keys = self._view(), self._keys
+        after = None if cursor is None else _member(cursor)
+        ranges = [
+            Range(key=keys.listed(status, name), limit=limit, after=after)
+            for name in view.counts(keys.names)
+            for status in redis_keys.STATUSES
+        ]
+        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
+        found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
+        records = [record for id in found if (record := view.task(id)) is not None]
+        more = len(places) == limit
+        return Page(records=records, next_cursor=_cursor(places[-1][1]) if more else None)
+
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        view = self._writing()
+        redis_tasks.load_for_adding(view, records)
+        return [redis_tasks.load(view, record) for record in records]
+
+    def stats(self, now: int) -> dict[str, NameStats]:
+        view = self._view()
+        paused = view.everything(self._keys.paused)
+        names = sorted({*paused, *view.counts(self._keys.names)})
+        queries = [self._stats_queries(name, now) for name in names]
+        answers = iter(view.ask([query for each in queries for query in each]))
+        return {
+            name: _stats([next(answers) for _ in each], name in paused, now)
+            for name, each in zip(names, queries, strict=True)
+        }
+
+    def _stats_queries(self, name: str, now: int) -> list[Range | Size]:
+        keys = self._keys
+        ripe = redis_keys.moment(now + 1)[:8]
+        return [
+            *(Size(key=keys.listed(status, name)) for status in redis_keys.STATUSES),
+            Size(key=keys.moments(SCHEDULED, name), before=ripe),
+            Range(key=keys.moments("queued", name), limit=1),
+            Range(key=keys.moments(SCHEDULED, name), limit=1, before=ripe),
+        ]
+
+    def workers(self) -> list[WorkerRow]:
+        view = self._view()
+        running = view.counts(self._keys.running)
+        return [
+            _worker_row(worker, value, running.get(worker, 0))
+            for worker, value in sorted(view.everything(self._keys.workers).items())
+        ]
+
+    def changes(self) -> int:
+        return 0
+
+    def announce(self, news: News) -> None:
+        self._news.announce(news)
+
+    def subscribe(self, heard: Callable[[News], None]) -> None:
+        self._news.subscribe(heard)
+
+    def close(self) -> None:
+        self._news.close()
+        self._server.close()
+
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+def _stats(answers: list[Any], paused: bool, now: int) -> NameStats:
+    queued, scheduled, started, completed, failed, cancelled, ripe, *firsts = answers
+    moments = [redis_keys.moment_in(member) for first in firsts for member in first]
+    return NameStats(
+        queued=queued + ripe,
+        scheduled=scheduled - ripe,
+        started=started,
+        completed=completed,
+        failed=failed,
+        cancelled=cancelled,
+        oldest_queued_age=max(0, now - min(moments)) / SECOND if moments else None,
+        paused=paused,
+    )
+
+
+def _worker_row(worker: str, value: bytes, running: int = 0) -> WorkerRow:
+    names, last_seen, drain = msgspec.msgpack.decode(value)
+    return WorkerRow(
+        worker=worker, names=tuple(names), last_seen=last_seen, running=running, drain=drain
+    )
+
+
+def _is_gone(row: WorkerRow, now: int) -> bool:
+    return row.last_seen < now - WORKER_GONE
+
+
+def _cursor(member: bytes) -> str:
+    """A place in a list, for `_member`."""
+    return f"{redis_keys.number_in(member)}:{member[redis_keys.NUMBER :].decode()}"
+
+
+def _member(cursor: str) -> bytes:
+    """The member that a page ended with."""
+    number, colon, id = cursor.partition(":")
+    if not (colon and number.isascii() and number.isdigit() and len(number) < 20 and id.isascii()):
+        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
+    return redis_keys.listed(min(int(number), (1 << 64) - 1)) + id.encode()

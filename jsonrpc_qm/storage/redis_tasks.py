@@ -1,0 +1,168 @@
+"""What verbs do to tasks on Redis, one after the other, in a transaction's view."""
+
+from collections.abc import Sequence
+
+from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
+from jsonrpc_qm.jsontext import same
+from jsonrpc_qm.record import UNFINISHED, Record, public_status
+from jsonrpc_qm.storage import redis_keys
+from jsonrpc_qm.storage.redis_keys import Place
+from jsonrpc_qm.storage.redis_view import Range, View
+from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
+
+# -- one task ---------------------------------------------------------------------------------
+
+
+def load_for_adding(view: View, records: Sequence[Record]) -> None:
+    """Read at once what adding these tasks will ask for."""
+    if not records:
+        return
+    fields = [
+        redis_keys.holder_field(record.name, record.unique_key)
+        for record in records
+        if record.unique_key is not None
+    ]
+    view.load(
+        ids=[record.id for record in records],
+        fields={view.keys.holders: fields} if fields else None,
+        number=True,
+    )
+    holders = view.values(view.keys.holders, fields) if fields else []
+    view.load(ids=[id.decode() for id in holders if id is not None])
+
+
+def add_group(view: View, group: Sequence[Record]) -> list[Record] | QueueError:
+    """Store one group, wholly or not at all."""
+    savepoint = view.savepoint()
+    records = []
+    for record in group:
+        answer = _add(view, record)
+        if isinstance(answer, QueueError):
+            view.roll_back_to(savepoint)
+            return answer
+        records.append(answer)
+    return records
+
+
+def _add(view: View, record: Record) -> Record | QueueError:
+    known = view.task(record.id)
+    if known is not None:
+        if known.name == record.name and same(known.parameters, record.parameters):
+            return known
+        return Conflict.of(record.id)
+    holder = view.holder(record)
+    if holder is not None:
+        return holder
+    view.add(record)
+    return record
+
+
+def load(view: View, record: Record) -> bool | QueueError:
+    """Store one task of a copy as it is."""
+    known = view.task(record.id)
+    if known == record:
+        return False
+    holds = record.unique_key is not None and record.status in UNFINISHED
+    if known is not None or (holds and view.holder(record) is not None):
+        return Conflict.of(record.id)
+    view.add(record)
+    return True
+
+
+def complete(view: View, outcome: Complete, now: int) -> bool:
+    """Complete a task by the token of its running claim; whether that was so simple."""
+    record = view.task(outcome.id)
+    if record is None or outcome.queue:
+        return False
+    if record.status != "started" or record.token != outcome.token:
+        return False
+    view.save(outcome.apply(record, now))
+    return True
+
+
+def apply(view: View, event: Event, now: int) -> Record | QueueError:
+    """What an event makes of its task."""
+    before = view.task(event.id)
+    if before is None:
+        return TaskNotFound.of(event.id)
+    try:
+        after = event.apply(before, now)
+    except QueueError as refusal:
+        return refusal
+    if after is before:
+        return before
+    if isinstance(event, Retry):
+        holder = view.holder(before)
+        if holder is not None:
+            return Conflict.of(holder.id)
+    savepoint = view.savepoint()
+    view.save(after)
+    if isinstance(event, Complete) and event.queue:
+        # The task is finished by now, so one that follows it may have its unique key.
+        followers = add_group(view, event.queue)
+        if isinstance(followers, QueueError):
+            view.roll_back_to(savepoint)
+            return followers
+    return after
+
+
+def delete(view: View, id: str) -> bool | QueueError:
+    """Delete a finished task."""
+    record = view.task(id)
+    if record is None:
+        return TaskNotFound.of(id)
+    if record.status in UNFINISHED:
+        return InvalidState.of(id, public_status(record.status))
+    view.delete(id)
+    return True
+
+
+# -- tasks in order ---------------------------------------------------------------------------
+
+
+def merged(
+    ranges: Sequence[Range], found: Sequence[list[bytes]], newest: bool = False
+) -> list[Place]:
+    """What was found in several sorted sets, in one order."""
+    places = [
+        (each.key, member)
+        for each, members in zip(ranges, found, strict=True)
+        for member in members
+    ]
+    return sorted(places, key=lambda place: place[1], reverse=newest)
+
+
+def still_there(view: View, places: Sequence[Place], order: int) -> list[str]:
+    """The ids of the tasks that nobody has moved since their places were read."""
+    ids = redis_keys.ids_in([member for _, member in places], order)
+    view.load(ids=ids)
+    return [id for id, place in zip(ids, places, strict=True) if view.is_at(id, *place)]
+
+
+def claimable(view: View, ready: Sequence[str], wanted: int, now: int) -> list[Record]:
+    """The tasks to take first, of all these sets."""
+    after: dict[str, bytes] = {}
+    taken: list[Record] = []
+    while len(taken) < wanted:
+        ranges = [Range(key=key, limit=wanted - len(taken), after=after.get(key)) for key in ready]
+        places = merged(ranges, view.ask(ranges))[: wanted - len(taken)]
+        if not places:
+            break
+        after.update(places)
+        for id in still_there(view, places, redis_keys.READY):
+            record = view.task(id)
+            # One that has expired, but that the sweep did not come to, is nobody's any more.
+            if record is not None and (record.due_at is None or record.due_at > now):
+                taken.append(record)
+    return taken
+
+
+def sweep(view: View, now: int, limit: int) -> list[Record]:
+    """Move the tasks that time alone has changed; see `Storage.sweep`."""
+    if limit == 0:
+        return []
+    end = redis_keys.moment(now + 1)[:8]
+    [due] = view.ask([Range(key=view.keys.due, limit=limit, before=end)])
+    ids = still_there(view, [(view.keys.due, member) for member in due], redis_keys.MOMENT)
+    found = [record for id in ids if (record := view.task(id)) is not None]
+    return [view.save(Elapse(id=record.id).apply(record, now)) for record in found]

@@ -175,10 +175,7 @@ class MysqlStorage(SqlStorage):
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         found: list[Record] = []
-        # In their order over all chunks, so that two who lock some do not wait in a circle.
-        ordered = sorted(set(ids))
-        for start in range(0, len(ordered), MOST_ROWS):
-            chunk = ordered[start : start + MOST_ROWS]
+        for chunk in _in_turns(ids):
             rows = self.run(mysql_statements.read(len(chunk), lock), chunk)
             found.extend(_record(row) for (row,) in rows)
         return found
@@ -227,9 +224,16 @@ class MysqlStorage(SqlStorage):
 
     def _insert(self, records: Sequence[Record]) -> int:
         width = statements.INSERT_WIDTH
-        rows = [astuple(record)[:width] for record in records]
+        return self._inserted(
+            mysql_statements.insert, [astuple(record)[:width] for record in records]
+        )
+
+    def _insert_whole(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        return self._inserted(mysql_statements.load, rows)
+
+    def _inserted(self, statement: Callable[..., str], rows: Sequence[tuple[Any, ...]]) -> int:
         try:
-            return self._run_rows(mysql_statements.insert, rows)
+            return self._run_rows(statement, rows)
         except peewee.IntegrityError as error:
             if _code(error) != ER.DUP_ENTRY:
                 raise
@@ -254,21 +258,16 @@ class MysqlStorage(SqlStorage):
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> list[tuple[str, str]]:
-        locked = {record.id: record for record in self._read([id for id, *_ in rows], self.locking)}
-        done = [row for row in rows if row[0] in locked and _is_held(locked[row[0]], row[1])]
-        self._run_rows(mysql_statements.complete, [(id, result, now) for id, _, result in done])
-        return [(id, locked[id].name) for id, *_ in done]
-
-    def _load_all(self, records: Sequence[Record]) -> bool:
-        self.run("SAVEPOINT loading")
-        try:
-            self._run_rows(mysql_statements.load, [astuple(record) for record in records])
-        except (peewee.IntegrityError, pymysql.IntegrityError):
-            self.run("ROLLBACK TO loading")
-            return False
-        self._count_added(records)
-        return True
+    ) -> Iterator[tuple[str, str]]:
+        held: dict[tuple[str, int], str] = {}
+        for ids in _in_turns([id for id, *_ in rows]):
+            locked = self.run(mysql_statements.held(len(ids)), ids)
+            held.update({(id, token): name for id, token, name in locked})
+        done = [(id, result, now) for id, token, result in rows if (id, token) in held]
+        self._run_rows(mysql_statements.complete, done)
+        for id, token, _ in rows:
+            if (id, token) in held:
+                yield id, held[id, token]
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
         return self._run_rows(mysql_statements.save, rows)
@@ -371,5 +370,9 @@ def _code(error: Exception) -> int:
     return numbers[0] if numbers else 0
 
 
-def _is_held(record: Record, token: int) -> bool:
-    return record.status == "started" and record.token == token and record.outcome is None
+def _in_turns(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Different ids, as many as a statement takes, in their order over all turns: so two who lock
+    some do not wait in a circle."""
+    ordered = sorted(set(ids))
+    for start in range(0, len(ordered), MOST_ROWS):
+        yield ordered[start : start + MOST_ROWS]

@@ -12,7 +12,8 @@ from typing import Any
 
 import peewee
 
-from jsonrpc_qm.storage.schema import MODELS, SCHEMA_VERSION, TaskRow
+from jsonrpc_qm.storage.migrations import MIGRATIONS
+from jsonrpc_qm.storage.schema import MODELS, VERSION_KEY, TaskRow
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -77,9 +78,8 @@ def create_tables(run: Run, collation: str) -> None:
         # Clusters may allow no tables in memory.
         logger.warning("managers will look for tasks once a second only: %s", error)
     run(
-        "INSERT INTO meta (`key`, value) VALUES ('schema_version', ?)"
-        " ON DUPLICATE KEY UPDATE value = value",
-        (str(SCHEMA_VERSION),),
+        "INSERT INTO meta (`key`, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE value = value",
+        (VERSION_KEY, str(MIGRATIONS[-1].version)),
     )
 
 

@@ -85,7 +85,7 @@ def insert(rows: Rows) -> str:
 
 
 def load(rows: Rows) -> str:
-    """Store tasks of a copy with all their fields."""
+    """Store whole records."""
     return f"INSERT INTO task ({COLUMNS}) VALUES {_tuples(rows)}"
 
 
@@ -94,6 +94,15 @@ def count(rows: Rows) -> str:
     return f"""
         INSERT INTO tally (name, status, tasks) VALUES {_tuples(rows)}
         ON DUPLICATE KEY UPDATE tasks = tasks + VALUES(tasks)"""
+
+
+@cache
+def held(ids: int) -> str:
+    """Lock the tasks of some ids that claims hold, in the order of their ids."""
+    return f"""
+        SELECT id, token, name FROM task FORCE INDEX (task_id)
+        WHERE id IN ({_marks(ids)}) AND status = 'started' AND outcome IS NULL
+        ORDER BY id FOR UPDATE"""
 
 
 def complete(rows: Rows) -> str:

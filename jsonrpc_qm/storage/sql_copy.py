@@ -37,15 +37,18 @@ class SqlCopy:
     def _load_all(self, records: Sequence[Record]) -> bool:
         """Store all, or none if one meets an id or a unique key."""
         self.run("SAVEPOINT loading")
-        rows = [astuple(record) for record in records]
-        cursors = self.run_rows(statements.load, FIELDS, rows)
-        if sum(cursor.rowcount for cursor in cursors) == len(records):
-            self.run("RELEASE loading")
+        if self._insert_whole([astuple(record) for record in records]) == len(records):
+            self.run("RELEASE SAVEPOINT loading")
             self._count_added(records)
             return True
         self.run("ROLLBACK TO loading")
-        self.run("RELEASE loading")
+        self.run("RELEASE SAVEPOINT loading")
         return False
+
+    def _insert_whole(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Insert rows with all columns, but for those that meet an id or a unique key; how many."""
+        cursors = self.run_rows(statements.load, FIELDS, rows)
+        return sum(cursor.rowcount for cursor in cursors)
 
     def _load_one(self, record: Record) -> bool | QueueError:
         known = next(iter(self._read([record.id], self.locking)), None)

@@ -55,23 +55,18 @@ class SqlTransitions:
         self._count_completed(Counter(names.values()).items())
         return [outcome.id in names for outcome in outcomes]
 
+    def _completed(
+        self, rows: Sequence[tuple[str, int, str | None]], now: int
+    ) -> Iterator[tuple[str, str]]:
+        """Complete the tasks, given by id, token and result, that are held by that token; the id
+        and the name of each."""
+        for cursor in self.run_rows(statements.completed, statements.COMPLETED, rows, (now, now)):
+            yield from cursor.fetchall()
+
     def _count_completed(self, tasks_of_names: Iterable[tuple[str, int]]) -> None:
         for name, tasks in tasks_of_names:
             self._count(name, "started", -tasks)
             self._count(name, "completed", tasks)
-
-    def _completed(
-        self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> list[tuple[str, str]]:
-        """Complete the tasks, given by id, token and result, that are held by that token; the ids
-        and names of these."""
-        return [
-            done
-            for cursor in self.run_rows(
-                statements.completed, statements.COMPLETED, rows, (now, now)
-            )
-            for done in cursor.fetchall()
-        ]
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""

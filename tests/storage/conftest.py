@@ -14,8 +14,8 @@ from jsonrpc_qm.storage.memory import MemoryStorage
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
+from tests.servers.mysql import empty_mysql_storage
 from tests.servers.postgresql import empty_schema
-from tests.storage.mysql_databases import empty_mysql_storage
 from tests.storage.redis_servers import RedisClusterProcesses, RedisProcess
 
 

@@ -20,8 +20,7 @@ from jsonrpc_qm.storage.mysql_url import options_of
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Complete
 from tests.records import NOW, a_record
-from tests.storage.mysql_databases import empty_mysql_storage, server_url
-from tests.storage.mysql_server import MysqlServer, mysql_server
+from tests.servers.mysql import MysqlServer, empty_mysql_storage, mysql_server, server_url
 from tests.storage.verbs import add, changed, claim, get, started
 
 ODD = "' \" \\ % %s ? \x01 \x7f \u2028 é e\u0301 😀 \n"

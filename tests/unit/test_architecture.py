@@ -26,6 +26,7 @@ MIXED = (0, 3, 6)
 LIBRARIES = {
     "peewee": {"storage"},
     "psycopg": {"storage"},
+    "pymysql": {"storage"},
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},

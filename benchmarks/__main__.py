@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measures, and prints a table.
 
-Exits with 0 when all targets are reached, with 1 when one is missed.
+Exits with 0 when all targets are reached, with 1 when one is missed, with 2 when something went
+wrong: an answer was an error, or totals do not add up.
 """
 
 import json
@@ -18,6 +19,7 @@ from benchmarks.machine import machine
 from benchmarks.manager import floored, managed
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.prefill import prefill
+from benchmarks.processes import Broken
 from benchmarks.row import Row
 from jsonrpc_qm.version import VERSION
 
@@ -136,7 +138,11 @@ def main(
     with tempfile.TemporaryDirectory(prefix="jsonrpc-qm-bench-") as folder:
         facts = machine(Path(folder))
         run = Run(wanted, plan, lambda name: storage.format(folder=folder, name=name))
-        run.measure()
+        try:
+            run.measure()
+        except Broken as error:
+            show.progress(f"broken: {error}")
+            sys.exit(2)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     measured = show.document(run.rows, version=VERSION, at=at, quick=quick, machine=facts)
     if output is not None:
@@ -154,8 +160,9 @@ def _wanted(only: tuple[str, ...], storage: str) -> set[str]:
     """What can be measured on the storage."""
     wanted = set(only or KEYS)
     if storage == "memory:":
-        # What this process stores there the manager's process would not see.
-        show.progress(f"not measured in memory: {', '.join(sorted(wanted & MANY))}")
+        if wanted & MANY:
+            # What this process stores there the manager's process would not see.
+            show.progress(f"not measured in memory: {', '.join(sorted(wanted & MANY))}")
         return wanted - MANY
     if "{name}" not in storage:
         raise click.UsageError("--storage needs {name}: each measurement has a storage of its own")

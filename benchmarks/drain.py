@@ -49,14 +49,14 @@ def worked_off(manager: Manager, floor: Turn, plan: Plan) -> Row:
 def started(manager: Manager, workers: Process, number: int) -> None:
     """Wait until so many workers have called."""
     deadline = time.monotonic() + LIMIT_SECONDS
-    while (manager.stats()).workers < number:
+    while manager.stats().workers < number:
         _look_again(workers, deadline)
 
 
 def completed(manager: Manager, workers: Process, tasks: int) -> None:
     """Wait until so many no-op tasks are completed."""
     deadline = time.monotonic() + LIMIT_SECONDS
-    while (manager.stats()).names[NAME].completed < tasks:
+    while manager.stats().names[NAME].completed < tasks:
         _look_again(workers, deadline)
 
 

@@ -58,7 +58,7 @@ class Manager:
 
     def expect(self, name: str, **counts: int) -> None:
         """Raise Broken unless `stats` counts the name's tasks so."""
-        found = (self.stats()).names.get(name, Counts(0, 0, 0, 0))
+        found = self.stats().names.get(name, Counts(0, 0, 0, 0))
         for status, tasks in counts.items():
             if getattr(found, status) != tasks:
                 raise Broken(f"{name}: {tasks} {status} expected, stats says {found}")

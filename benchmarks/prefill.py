@@ -73,10 +73,10 @@ class _Tasks:
         ]
 
     def due(self, names: Sequence[str], number: int) -> Iterator[Record]:
-        """Tasks to be taken now; one of ten before the others."""
+        """Tasks to be taken now, in their order."""
         for place in range(number):
             now = self._now()
-            yield self._task(names, place, now, run_at=now, priority=5 if place % 10 == 5 else 0)
+            yield self._task(names, place, now, run_at=now)
 
     def scheduled(self, names: Sequence[str], number: int) -> Iterator[Record]:
         """Tasks that are due in the next days, not before an hour."""

@@ -32,6 +32,10 @@ from jsonrpc_qm.transitions import (
 
 T = TypeVar("T")
 
+Ended = Record | QueueError | bool
+"""What became of an outcome: the record, or why it was refused, or True where no record is asked
+for."""
+
 MAX_PAYLOAD = 1024 * 1024
 """Bytes of JSON that parameters, a result, an error or progress may have, by default."""
 
@@ -114,17 +118,21 @@ class Rules:
         """End a claim: given back untouched."""
         return _single(self._outcome(call))
 
-    def report(self, call: p.ReportParams) -> Operation[list[Record | QueueError]]:
-        """End many claims; for each its record or why it was refused."""
+    def report(self, call: p.ReportParams, *, records: bool = False) -> Operation[list[Ended]]:
+        """End many claims; for each why it was refused, or its record, or True.
+
+        With `records` each that was taken has its record, which costs more.
+        """
         check_length("outcomes", call.outcomes)
         built = [self._tried(outcome) for outcome in call.outcomes]
         events = [event for event in built if isinstance(event, Event)]
-
-        def answer(ended: list[Record | QueueError]) -> list[Record | QueueError]:
-            rest = iter(ended)
-            return [next(rest) if isinstance(each, Event) else each for each in built]
-
-        return Operation((Step("transition", events),), answer)
+        if records or not _are_independent(events):
+            step = Step("transition", events)
+            return Operation((step,), lambda ended: _filled_in(built, ended, []))
+        completed = [event for event in events if isinstance(event, Complete)]
+        others = [event for event in events if not isinstance(event, Complete)]
+        steps = (Step("transition", others), Step("complete", completed))
+        return Operation(steps, lambda ended, done: _filled_in(built, ended, done))
 
     def saw(self, worker: str, names: Sequence[str] = ()) -> Operation[bool]:
         """Remember that a worker was heard of; whether it is asked to drain."""
@@ -233,15 +241,15 @@ class Rules:
     def _outcome(
         self, call: p.Outcome | p.CompleteParams | p.FailParams | p.ReleaseParams
     ) -> Event:
-        if isinstance(call, p.CompletedOutcome | p.CompleteParams):
+        if isinstance(call, (p.CompletedOutcome, p.CompleteParams)):
             return Complete(
                 id=call.id,
                 token=call.token,
                 result=self._payload("result", call.result),
-                queue=tuple(self._new_tasks("queue", call.queue or ())),
+                queue=tuple(self._new_tasks("queue", call.queue)) if call.queue else (),
             )
         delay = None if call.delay is None else seconds(call.delay)
-        if isinstance(call, p.FailedOutcome | p.FailParams):
+        if isinstance(call, (p.FailedOutcome, p.FailParams)):
             error = self._payload("error", call.error)
             assert error is not None
             retry = call.retry is not False
@@ -258,6 +266,27 @@ class Rules:
             if size > self.max_payload:
                 raise TooLarge.of(param, limit=self.max_payload, size=size)
         return text
+
+
+def _filled_in(
+    built: Sequence[Event | QueueError], ended: Sequence[Ended], done: Sequence[Ended]
+) -> list[Ended]:
+    """The answers in the order of the outcomes: of events from `ended`, of Completes from `done`
+    if there are any, and what was refused before as it is."""
+    others, completed = iter(ended), iter(done)
+    return [
+        next(completed if done and isinstance(each, Complete) else others)
+        if isinstance(each, Event)
+        else each
+        for each in built
+    ]
+
+
+def _are_independent(events: Sequence[Event]) -> bool:
+    """Whether what becomes of each outcome is the same in any order."""
+    if any(isinstance(event, Complete) and event.queue for event in events):
+        return False
+    return len({event.id for event in events}) == len(events)
 
 
 def check_length(param: str, values: Sequence[Any]) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from jsonrpc_qm.cli import operators, producers, shell_workers
+from jsonrpc_qm.cli import operators, producers, shell_workers, storages
 from jsonrpc_qm.cli.completion import completion
 from jsonrpc_qm.cli.exits import EXIT_CODES
 from jsonrpc_qm.cli.group import PROGRAM, Group
@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
         shell_workers.fail,
         shell_workers.release,
     ),
+    "Keep": (storages.migrate, storages.copy),
     "More": (operators.discover, completion),
 }
 """All commands, by the heading that `--help` shows them under."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jsonrpc_qm.client.sync import Client
 
 DEFAULT_URL = "http://127.0.0.1:8642"
+DEFAULT_STORAGE = "sqlite:///jsonrpc-qm.db"
 
 option = partial(click.option, show_envvar=True)
 """`click.option` that shows its environment variable in `--help`.
@@ -33,7 +34,7 @@ url_option = option(
     default=DEFAULT_URL,
     type=manager_url,
     metavar="URL",
-    help="Where the manager listens.",
+    help="Where the manager listens; several of one storage with commas between.",
 )
 retry_for_option = option(
     "--retry-for",

@@ -12,14 +12,13 @@ from click.core import ParameterSource
 from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
 from jsonrpc_qm.cli.group import PROGRAM
 from jsonrpc_qm.cli.logs import log_options, set_up_logs
-from jsonrpc_qm.cli.options import DEFAULT_URL, errors_said, option
+from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL, errors_said, option
 from jsonrpc_qm.cli.values import duration_or_forever, size
 from jsonrpc_qm.version import VERSION
 
 if TYPE_CHECKING:
     from jsonrpc_qm.storage.base import Storage
 
-DEFAULT_STORAGE = "sqlite:///jsonrpc-qm.db"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Where to reach a manager that listens on all addresses."""
 
@@ -37,7 +36,7 @@ logger = logging.getLogger("jsonrpc_qm.cli")
     envvar="JSONRPC_QM_STORAGE",
     default=DEFAULT_STORAGE,
     metavar="URL",
-    help="Where tasks are kept: memory: or sqlite:///file, sqlite:////absolute/file.",
+    help="Where tasks are kept: sqlite:///file, postgresql://..., mysql://..., redis://..., memory:.",
 )
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=8642, help="0 for any that is free.")

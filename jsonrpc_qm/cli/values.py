@@ -117,17 +117,20 @@ def key_value(text: str) -> tuple[str, str]:
 
 
 def manager_url(text: str) -> str:
-    """Where a manager listens: `http://host:port`."""
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    """Where a manager listens: `http://host:port`; or several, with commas between."""
+    if not all(map(_is_manager, re.split(r",\s*(?=https?://)", text))):
         raise click.BadParameter(
             f"{text!r} is no URL of a manager; write it like http://127.0.0.1:8642"
         )
     return text
+
+
+def _is_manager(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def comma_separated(text: str) -> list[str]:

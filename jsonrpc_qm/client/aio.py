@@ -18,6 +18,7 @@ from jsonrpc_qm.client.protocol import (
     Reply,
     answer_lost,
     closed,
+    endpoints_of,
     read,
     reason_of,
     unreachable,
@@ -64,7 +65,9 @@ class AsyncClient:
         Raises:
             InvalidParams: the URL is none.
         """
-        self._endpoint = Endpoint.of(url)
+        self._endpoints = endpoints_of(url)
+        self._place = 0
+        """Which of them is called."""
         self._timeout = timeout
         self._retry_for = retry_for
         self._turn = asyncio.Semaphore(connections)
@@ -260,19 +263,23 @@ class AsyncClient:
         await self.close()
 
     async def _send(self, call: Call[T]) -> T:
-        retrying = Retrying(call, self._retry_for)
+        retrying = Retrying(call, self._retry_for, len(self._endpoints))
         while True:
+            place = self._place
+            endpoint = self._endpoints[place]
             try:
                 async with nullcontext() if call.wait else self._turn:
-                    reply = await self._post(call)
-                return read(call, self._endpoint, reply)
+                    reply = await self._post(call, endpoint)
+                return read(call, endpoint, reply)
             except Unavailable as error:
+                if self._place == place:  # no other call has moved on
+                    self._place = (place + 1) % len(self._endpoints)
                 pause = retrying.pause(error, monotonic())
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
 
-    async def _post(self, call: Call[Any]) -> Reply:
+    async def _post(self, call: Call[Any], endpoint: Endpoint) -> Reply:
         # Imported here, for it takes a quarter of a second that a sync program should not wait.
         from aiohttp import ClientError, ClientTimeout
 
@@ -280,11 +287,15 @@ class AsyncClient:
         body = call.body if len(call.body) < LARGE_BODY else BytesIO(call.body)
         try:
             async with self._open().post(
-                self._endpoint.rpc_url, data=body, timeout=timeout, allow_redirects=False
+                endpoint.rpc_url,
+                data=body,
+                headers=endpoint.headers,
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
                 return Reply(response.status, response.headers, await response.read())
         except (ClientError, OSError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, endpoint) from error
 
     def _open(self) -> "ClientSession":
         """The session; it is made by the first call, in the loop that is to run it."""
@@ -296,7 +307,6 @@ class AsyncClient:
         if self._session is None:
             self._loop = loop
             self._session = ClientSession(
-                headers=self._endpoint.headers,
                 # A limit here would let long polls keep a heartbeat waiting; see `_send`.
                 connector=TCPConnector(limit=0),
                 cookie_jar=DummyCookieJar(),
@@ -305,7 +315,7 @@ class AsyncClient:
             raise QueueError("this client belongs to another event loop; make one for each")
         return self._session
 
-    def _translated(self, error: Exception) -> QueueError:
+    def _translated(self, error: Exception, endpoint: Endpoint) -> QueueError:
         from aiohttp import (
             ClientConnectorError,
             ClientSSLError,
@@ -316,13 +326,13 @@ class AsyncClient:
         if self._closed:
             return closed()
         if isinstance(error, ClientSSLError):
-            return untrusted(self._endpoint, reason_of(error.__cause__))
+            return untrusted(endpoint, reason_of(error.__cause__))
         if isinstance(error, ClientConnectorError):
-            return unreachable(self._endpoint, reason_of(error.os_error))
+            return unreachable(endpoint, reason_of(error.os_error))
         if isinstance(error, ConnectionTimeoutError):
-            return unreachable(self._endpoint, f"no connection within {self._timeout:g} s")
+            return unreachable(endpoint, f"no connection within {self._timeout:g} s")
         if isinstance(error, TimeoutError):
-            return answer_lost(self._endpoint, "time is up")
+            return answer_lost(endpoint, "time is up")
         if isinstance(error, ServerDisconnectedError):
-            return answer_lost(self._endpoint, "the connection was closed")
-        return answer_lost(self._endpoint, reason_of(error))
+            return answer_lost(endpoint, "the connection was closed")
+        return answer_lost(endpoint, reason_of(error))

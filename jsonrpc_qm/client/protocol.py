@@ -30,6 +30,9 @@ ANSWER_LOST = "answer_lost"
 """A member of Unavailable's data: true when the call was sent and may have been carried out."""
 
 
+_BETWEEN = re.compile(r"\s*,\s*(?=https?://)")
+"""Between two URLs; a comma may also be in a password or a path."""
+
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.+)?")
 """A name, an IPv4 or an IPv6 address."""
 
@@ -75,6 +78,17 @@ class Endpoint:
         authority += f":{port}" if port is not None else ""
         shown = f"{parts.scheme}://{authority}{parts.path.rstrip('/')}"
         return cls(shown, f"{shown}/rpc", headers)
+
+
+def endpoints_of(urls: str) -> tuple[Endpoint, ...]:
+    """The endpoints of one or several managers' URLs, with commas between.
+
+    Raises:
+        InvalidParams: one of them is no such URL.
+    """
+    # What is no text is refused with the words for it.
+    several = _BETWEEN.split(urls.strip()) if isinstance(urls, str) else [urls]
+    return tuple(Endpoint.of(url) for url in several)
 
 
 @dataclass(frozen=True, slots=True)

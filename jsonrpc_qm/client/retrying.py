@@ -32,8 +32,11 @@ def pause_after(
 class Retrying:
     """The tries of one call."""
 
-    def __init__(self, call: Call[Any], retry_for: float) -> None:
-        """`retry_for`: how many seconds after the first failure a try may still begin."""
+    def __init__(self, call: Call[Any], retry_for: float, managers: int = 1) -> None:
+        """`retry_for`: how many seconds after the first failure a try may still begin; `managers`:
+        how many there are to try, one after the other, before a pause."""
+        self._managers = managers
+        self._tried = 0
         self._repeatable = call.repeatable
         self._retry_for = retry_for
         self._failures = 0
@@ -46,6 +49,9 @@ class Retrying:
         """
         if error.data.get(ANSWER_LOST) and not self._repeatable:
             return None
+        self._tried += 1
+        if self._tried % self._managers:
+            return 0.0
         self._failures += 1
         if self._failures == 1:
             self._failed_at = now

@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from jsonrpc_qm.client.calls import Call
-from jsonrpc_qm.client.protocol import DEFAULT_URL, Endpoint, closed, read
+from jsonrpc_qm.client.protocol import DEFAULT_URL, closed, endpoints_of, read
 from jsonrpc_qm.client.retrying import Retrying
 from jsonrpc_qm.client.verbs import Verbs
 from jsonrpc_qm.errors import Unavailable
@@ -31,6 +31,9 @@ class Client(Verbs):
     `call` are not repeated then: they may have been carried out, and raise Unavailable with
     `answer_lost` in its data.
 
+    Given several managers of one storage, it stays with one while that answers, and goes on to the
+    next when it does not, for the same call if that may be sent again.
+
     Connections are kept alive and made anew after a fork.
     """
 
@@ -46,7 +49,8 @@ class Client(Verbs):
 
         Args:
             url: where the manager is; http or https, maybe with a path (behind a proxy) and with
-                `user:password@` (HTTP basic authentication).
+                `user:password@` (HTTP basic authentication). Several managers of one storage with
+                commas between.
             timeout: seconds that connecting may take, and that the manager may be silent; the time
                 that a call is to wait comes on top.
             retry_for: seconds after the first failure during which a call is sent again; 0 for not
@@ -56,7 +60,9 @@ class Client(Verbs):
         Raises:
             InvalidParams: the URL is none.
         """
-        self._endpoint = Endpoint.of(url)
+        self._endpoints = endpoints_of(url)
+        self._place = 0
+        """Which of them is called."""
         self._timeout = timeout
         self._retry_for = retry_for
         self._keep = connections
@@ -69,25 +75,33 @@ class Client(Verbs):
         A call under way may still get its answer; a long poll that ends this way takes no task.
         """
         self._closed = True
-        self._connections.hang_up()
+        for connections in self._connections:
+            connections.hang_up()
 
     def _send(self, call: Call[T]) -> T:
-        retrying = Retrying(call, self._retry_for)
+        retrying = Retrying(call, self._retry_for, len(self._endpoints))
         while True:
             if self._closed:
                 raise closed()
-            if self._connections.pid != os.getpid():
+            if self._connections[0].pid != os.getpid():
                 self._connections = self._connect()  # a fork's two sides must not share sockets
+            place = self._place
+            connections = self._connections[place]
             try:
-                return read(call, self._endpoint, self._connections.post(call.body, call.wait))
+                return read(call, self._endpoints[place], connections.post(call.body, call.wait))
             except Unavailable as error:
+                if self._place == place:  # no other thread has moved on
+                    self._place = (place + 1) % len(self._endpoints)
                 pause = retrying.pause(error, monotonic())
                 if pause is None:
                     raise
-            self._connections.pause(pause)
+            connections.pause(pause)
 
-    def _connect(self) -> "Connections":
+    def _connect(self) -> "list[Connections]":
         # Imported here: urllib3 takes as long as half of `jsonrpc-qm --help`.
         from jsonrpc_qm.client.connections import Connections
 
-        return Connections(self._endpoint, timeout=self._timeout, keep=self._keep)
+        return [
+            Connections(endpoint, timeout=self._timeout, keep=self._keep)
+            for endpoint in self._endpoints
+        ]

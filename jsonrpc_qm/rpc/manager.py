@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from jsonrpc_qm import params as p
 from jsonrpc_qm.errors import QueueError, TaskNotFound
 from jsonrpc_qm.execution import perform
-from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Operation, Rules
+from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage.base import NameStats, Page, Storage, WorkerRow
 from jsonrpc_qm.version import VERSION
@@ -47,7 +47,7 @@ class Manager(ABC):
     @abstractmethod
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
-    ) -> tuple[list[Record | QueueError], list[Record]]: ...
+    ) -> tuple[list[Ended], list[Record]]: ...
 
     @abstractmethod
     async def heartbeat(
@@ -156,7 +156,7 @@ class LocalManager(Manager):
 
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
-    ) -> tuple[list[Record | QueueError], list[Record]]:
+    ) -> tuple[list[Ended], list[Record]]:
         operations: list[Operation[Any]] = [self.rules.report(call)]
         if call.names is not None:
             operations.append(self.rules.claim(call))

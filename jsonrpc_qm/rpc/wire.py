@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.moments import rfc3339
+from jsonrpc_qm.operations import Ended
 from jsonrpc_qm.record import SCHEDULED, Record
 from jsonrpc_qm.storage.base import WorkerRow
 
@@ -85,7 +86,7 @@ def error_object(error: QueueError) -> dict[str, Any]:
     return shown
 
 
-def outcome(id: str, ended: Record | QueueError) -> dict[str, Any]:
+def outcome(id: str, ended: Ended) -> dict[str, Any]:
     """What `report` answers for one outcome."""
     if isinstance(ended, QueueError):
         return {"id": id, "ok": False, "error": error_object(ended)}

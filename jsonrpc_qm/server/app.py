@@ -1,24 +1,25 @@
 """HTTP: bytes in, bytes out, and everything that HTTP itself can get wrong."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
 
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.delivery import Deliveries
 from jsonrpc_qm.server.service import Service
 
+PATH = "/rpc"
 JSON = "application/json"
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes that a request's body may have, by default."""
 
 
-HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: JSON})
+HEADERS = {hdrs.CONTENT_TYPE: JSON}
 
 
 class HttpCall(Call):
@@ -57,20 +58,17 @@ class RpcEndpoint:
         self.deliveries.heard(transport)
         body = await _body(request)
         call = HttpCall(request)
-        answer = await self._answered(body, call)
+        try:
+            answer = await self._dispatcher.answer(body, call)
+        except asyncio.CancelledError:
+            self._service.give_back(call.claimed)
+            raise
         if answer is None:
             return web.Response(status=204)
         response = web.Response(body=answer, headers=HEADERS)
         if call.claimed:
             await self._deliver(request, response, call)
         return response
-
-    async def _answered(self, body: bytes, call: Call) -> bytes | None:
-        try:
-            return await self._dispatcher.answer(body, call)
-        except asyncio.CancelledError:
-            self._service.give_back(call.claimed)
-            raise
 
     async def _deliver(self, request: web.Request, response: web.Response, call: Call) -> None:
         """Write the answer here and now, and see that it arrives."""
@@ -108,11 +106,33 @@ def _fault(status: int, reason: str) -> web.Response:
     return web.json_response({"error": reason}, status=status)
 
 
+ENDPOINT = web.AppKey("ENDPOINT", RpcEndpoint)
+
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
+
+
+def calls_first(app: web.Application, routed: Handler) -> Handler:
+    """A handler that answers plain calls itself and leaves all else to the app's router.
+
+    The router would find the same, but takes a twentieth of a call's time.
+    """
+    endpoint = app[ENDPOINT]
+
+    def handle(request: web.Request) -> Awaitable[web.StreamResponse]:
+        is_call = request.path == PATH and request.method == hdrs.METH_POST
+        if is_call and hdrs.EXPECT not in request.headers:
+            return endpoint(request)
+        return routed(request)
+
+    return handle
+
+
 def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
     """The web application of a manager."""
     app = web.Application(client_max_size=max_body)
     endpoint = RpcEndpoint(service)
-    app.router.add_post("/rpc", endpoint.__call__)
+    app.router.add_post(PATH, endpoint.__call__)
+    app[ENDPOINT] = endpoint
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()

@@ -23,9 +23,12 @@ class Outcome:
     def __init__(self) -> None:
         self.due: Counter[str] = Counter()
         """How many tasks of each name became due by an event, or by time."""
-        self.added: Counter[str] = Counter()
-        """How many due tasks of each name were stored."""
+        self._added: dict[str, str] = {}
+        """The names of the due tasks that were stored, by id."""
+        self._claimed: set[str] = set()
         self.finished: list[Record] = []
+        self.completed: list[str] = []
+        """The ids of those that were completed without their record."""
         self.next_due: int | None = None
         """When time alone changes one of them next."""
 
@@ -34,32 +37,50 @@ class Outcome:
         if step.verb == "add":
             for group in found:
                 if not isinstance(group, QueueError):
-                    self._take(group, self.added)
+                    self._add(group)
         elif step.verb == "claim":
             for group in found:
-                self._take(group, Counter())
+                self._take(group)
+                self._claimed.update(record.id for record in group)
         elif step.verb == "transition":
-            self._take((each for each in found if isinstance(each, Record)), self.due)
+            self._take(each for each in found if isinstance(each, Record))
             for followers in new_tasks(step):
-                self._take(followers, self.added)
+                self._add(followers)
+        elif step.verb == "complete":
+            self._take(each for each in found if isinstance(each, Record))
+            done = zip(step.items, found, strict=True)
+            self.completed.extend(outcome.id for outcome, ended in done if ended is True)
         elif step.verb == "sweep":
-            self._take(found[0].records, self.due)
+            self._take(found[0].records)
+
+    @property
+    def added(self) -> Counter[str]:
+        """How many due tasks of each name were stored, and not claimed in the same transaction."""
+        return Counter(name for id, name in self._added.items() if id not in self._claimed)
 
     def news(self) -> News | None:
         """What others are to hear of it; None for nothing."""
         due = self.due + self.added
-        if not due and not self.finished:
+        finished = [*self.completed, *(record.id for record in self.finished)]
+        if not due and not finished:
             return None
-        if len(due) > MOST_NAMES or len(self.finished) > MOST_FINISHED:
+        if len(due) > MOST_NAMES or len(finished) > MOST_FINISHED:
             return News(more=True)
-        return News(due=dict(due), finished=[record.id for record in self.finished])
+        return News(due=dict(due), finished=finished)
 
-    def _take(self, records: Iterable[Record], ready: Counter[str]) -> None:
+    def _add(self, records: Sequence[Record]) -> None:
         for record in records:
             if record.due_at is not None:
                 self.next_due = min(record.due_at, self.next_due or record.due_at)
             if record.status == "queued":
-                ready[record.name] += 1
+                self._added[record.id] = record.name
+
+    def _take(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if record.due_at is not None:
+                self.next_due = min(record.due_at, self.next_due or record.due_at)
+            if record.status == "queued":
+                self.due[record.name] += 1
             elif record.status not in UNFINISHED:
                 self.finished.append(record)
 

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from jsonrpc_qm.operations import MAX_PAYLOAD
-from jsonrpc_qm.server.app import MAX_BODY, make_app
+from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
 from jsonrpc_qm.server.delivery import set_keepalive
 from jsonrpc_qm.server.service import Service
@@ -65,14 +65,17 @@ async def running(storage: Storage, settings: Settings) -> AsyncIterator[str]:
         keep_completed=settings.keep_completed,
         keep_failed=settings.keep_failed,
     )
+    app = make_app(service, max_body=settings.max_body)
     runner = web.AppRunner(
-        make_app(service, max_body=settings.max_body),
+        app,
         # Off by default: a client that hung up would leave its claim waiting, and taking.
         handler_cancellation=True,
         access_log=None,
         shutdown_timeout=STOP_SECONDS,
     )
     await runner.setup()
+    assert runner.server is not None
+    runner.server.request_handler = calls_first(app, runner.server.request_handler)
     try:
         await web.SockSite(runner, listening, backlog=BACKLOG).start()
         service.start()

@@ -5,11 +5,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
 from jsonrpc_qm.errors import QueueError, Unavailable
-from jsonrpc_qm.operations import MAX_PAYLOAD, Operation, Step
+from jsonrpc_qm.operations import MAX_PAYLOAD, Ended, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
@@ -18,7 +19,7 @@ from jsonrpc_qm.server.outcome import Outcome, new_tasks
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
 from jsonrpc_qm.storage.base import News, Storage, Swept
-from jsonrpc_qm.transitions import Release
+from jsonrpc_qm.transitions import Complete, Release
 
 logger = logging.getLogger("jsonrpc_qm.server")
 
@@ -113,10 +114,18 @@ class Service(Manager):
             for step, found in zip(entry.operation.steps, answers, strict=True):
                 if step.verb == "sweep":
                     self._swept(found[0])
+                elif step.verb == "complete":
+                    self._saw_completed(step.items, found)
                 outcome.see(step, found)
             if entry.future.cancelled():
                 self.give_back(_claimed(entry, answers))
         self._spread(outcome)
+
+    def _saw_completed(self, outcomes: Sequence[Complete], found: Sequence[Ended]) -> None:
+        """Look for the records of what was completed without, if somebody waits for them by now."""
+        done = (outcome.id for outcome, ended in zip(outcomes, found, strict=True) if ended is True)
+        if ids := self._watch.watched(done):
+            self._later(self._look_at(ids))
 
     def _spread(self, outcome: Outcome) -> None:
         """Tell who waits here, and the other managers."""
@@ -134,16 +143,17 @@ class Service(Manager):
             self.storage.announce(news)
 
     def _hear(self, news: News) -> None:
-        self._loop.call_soon_threadsafe(self._heard, news)
+        with suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._heard, news)
 
     def _heard(self, news: News) -> None:
         """Another manager tells."""
         for name, tasks in news.due.items():
             self._room.wake(name, tasks)
-        if news.more:
+        if news.more and not self._room.is_empty:
             self.chores.sweep_now()
-        if news.more or any(map(self._watch.watches, news.finished)):
-            self._later(self._look_at_watched())
+        if ids := self._watch.ids if news.more else self._watch.watched(news.finished):
+            self._later(self._look_at(ids))
 
     def _swept(self, swept: Swept) -> None:
         for name, tasks in swept.ready.items():
@@ -153,18 +163,19 @@ class Service(Manager):
         if self._loop.time() - self._looked_at >= LOOK_EVERY:
             # What a claim moves that finds time has passed is in nobody's answer.
             self._looked_at = self._loop.time()
-            self._later(self._look_at_watched())
+            self._later(self._look_at(self._watch.ids))
 
     def _foreign(self) -> None:
         """Another process has changed something: look for what is due and what has finished."""
         self.chores.sweep_now()
-        self._later(self._look_at_watched())
+        self._later(self._look_at(self._watch.ids))
 
-    async def _look_at_watched(self) -> None:
-        if ids := self._watch.ids:
-            for record in await self.read(self.storage.get, ids):
-                if record is not None:
-                    self._watch.tell(record)
+    async def _look_at(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        for record in await self.read(self.storage.get, ids):
+            if record is not None:
+                self._watch.tell(record)
 
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:
         task = self._loop.create_task(work)
@@ -238,8 +249,10 @@ class Service(Manager):
 
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
-    ) -> tuple[list[Record | QueueError], list[Record]]:
-        report = self.rules.report(call)
+    ) -> tuple[list[Ended], list[Record]]:
+        # Who waits for a result is told from the record, without another read.
+        watched = self._watch.watched(outcome.id for outcome in call.outcomes)
+        report = self.rules.report(call, records=bool(watched))
         if call.names is None:
             return await self.write(report), []
         claim = self.rules.claim(call)

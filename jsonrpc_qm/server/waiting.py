@@ -6,7 +6,7 @@ the storage; when another was faster, it waits on in its old place.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from jsonrpc_qm.operations import Operation
@@ -191,9 +191,9 @@ class TaskWatch:
         """The tasks that somebody waits for."""
         return list(self._by_id)
 
-    def watches(self, id: str) -> bool:
-        """Whether somebody waits for this task."""
-        return id in self._by_id
+    def watched(self, ids: Iterable[str]) -> list[str]:
+        """Those of some tasks that somebody waits for."""
+        return [id for id in ids if id in self._by_id] if self._by_id else []
 
     def add(self, id: str) -> "asyncio.Future[Record | None]":
         """A future that gets the task when it has finished; None when waiting is over."""

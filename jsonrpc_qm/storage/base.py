@@ -13,12 +13,19 @@ from typing import Protocol
 
 import msgspec
 
-from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.transitions import Event
+from jsonrpc_qm.transitions import Complete, Event
 
 SWEEP_LIMIT = 500
 """How many due tasks one sweep moves; more wait for the next sweep or claim."""
+
+
+class Overtaken(Unavailable):
+    """Unavailable
+
+    Another transaction was in the way of this one, of which nothing has happened: run it again.
+    """
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,10 +112,6 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """There is more to tell than one message holds: look for yourself."""
 
 
-class Contended(Exception):
-    """Another manager has changed what a transaction read. Nothing happened; run it again."""
-
-
 class Storage(Protocol):
     """What keeps the tasks. Verbs may raise Unavailable; `announce` and `close` do not."""
 
@@ -124,7 +127,8 @@ class Storage(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All verbs inside happen together, and are on stable storage when it ends, or not at all.
 
-        Verbs that write must run inside one. Transactions do not nest. One may end with Contended.
+        Verbs that write must run inside one. Transactions do not nest. One may end with
+        Overtaken.
         """
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
@@ -153,6 +157,14 @@ class Storage(Protocol):
         InvalidState; Conflict when a retry meets another holder of its unique key, or when one of
         a Complete's follow-up tasks does. A Complete's tasks are stored with it, or neither is;
         its own unique key is free for them. An outcome sent again stores nothing.
+        """
+
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        """Complete tasks for callers that need no record of it: `transition` in the simplest case.
+
+        True for each that is done; False for one that is untouched and left for `transition`. Done
+        are only tasks that are started, by the token of their running claim, with no tasks to
+        follow and no other outcome in the list; a storage may leave those too.
         """
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
@@ -198,6 +210,22 @@ class Storage(Protocol):
 
     def workers(self) -> list[WorkerRow]:
         """All remembered workers by name."""
+
+    def dump(self, cursor: str | None, limit: int) -> Page:
+        """All tasks, `limit` at a time and those stored first before others, each with all its
+        fields; from the beginning, or on from the cursor that the call before gave.
+
+        Where a storage keeps no order across names, it keeps that within each name.
+        """
+
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        """Store tasks as they are, with all their fields, in this order behind those that are
+        there; for copies, so nothing about them is decided anew, and nobody is told.
+
+        For each True; False when the very same, each field equal, is there already; Conflict when
+        another task has its id or, both unfinished, its unique key; or InvalidParams when the
+        storage can't keep it.
+        """
 
     def changes(self) -> int:
         """A number that differs after another process has changed something; cheap to ask.

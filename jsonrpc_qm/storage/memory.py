@@ -3,6 +3,7 @@
 import threading
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -177,6 +178,20 @@ class MemoryStorage:
                 return followers
         return after
 
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        times = Counter(outcome.id for outcome in outcomes)
+        with self._lock:
+            return [times[o.id] == 1 and self._complete(o, now) for o in outcomes]
+
+    def _complete(self, outcome: Complete, now: int) -> bool:
+        record = self._tasks.get(outcome.id)
+        if record is None or outcome.queue:
+            return False
+        if record.status != "started" or record.token != outcome.token:
+            return False
+        self._save(outcome.apply(record, now))
+        return True
+
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         with self._lock:
             return Swept(
@@ -267,6 +282,20 @@ class MemoryStorage:
                 self._put(id, None)
             return len(ids)
 
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        with self._lock:
+            return [self._load(record) for record in records]
+
+    def _load(self, record: Record) -> bool | QueueError:
+        known = self._tasks.get(record.id)
+        if known == record:
+            return False
+        holds = record.unique_key is not None and record.status in UNFINISHED
+        if known is not None or (holds and self._tasks.holder(record) is not None):
+            return Conflict.of(record.id)
+        self._put(record.id, Stored(record, next(self._numbers)))
+        return True
+
     # -- reads --------------------------------------------------------------------------------
 
     def get(self, ids: Sequence[str]) -> list[Record | None]:
@@ -288,6 +317,16 @@ class MemoryStorage:
         return Page(
             records=[record for record, _ in found[:limit]],
             next_cursor=str(found[limit - 1][1]) if more else None,
+        )
+
+    def dump(self, cursor: str | None, limit: int) -> Page:
+        with self._lock:
+            listed = self._tasks.listed[None]
+            start = 0 if cursor is None else bisect_left(listed, (int(cursor) + 1,))
+            found = [self._tasks.by_id[id] for _, id in listed[start : start + limit]]
+        return Page(
+            records=[record for record, _ in found],
+            next_cursor=str(found[-1].number) if len(found) == limit else None,
         )
 
     def stats(self, now: int) -> dict[str, NameStats]:

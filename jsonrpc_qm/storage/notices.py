@@ -1,106 +1,34 @@
 """News between managers on one PostgreSQL database, by LISTEN and NOTIFY.
 
-Sent after the commit and on a connection of its own: within a transaction NOTIFY takes a lock that
-the whole server shares until the commit. News may be lost; managers look for themselves too.
+On a connection of its own, as within a transaction NOTIFY takes a lock that the whole server shares
+until the commit.
 """
 
-import logging
-import threading
-from collections import Counter
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any
 
-import msgspec
 import psycopg
-from uuid_utils import uuid7
 
 from jsonrpc_qm.storage.base import News
-
-logger = logging.getLogger("jsonrpc_qm.storage")
+from jsonrpc_qm.storage.telling import Heard, Telling
 
 CHANNEL = "jsonrpc_qm"
 
-LONGEST = 7900
-"""Bytes of a message; PostgreSQL allows 8000."""
 
-AGAIN_AFTER = 1.0
-"""Seconds before another try to connect."""
+class Notices(Telling):
+    """Each message is one notification."""
 
-Connect = Callable[[], psycopg.Connection[Any]]
+    # PostgreSQL allows 8000.
+    longest = 7900
 
+    lost = psycopg.Error
 
-class _Message(News, frozen=True, kw_only=True):
-    sender: str
+    def _send(self, connection: psycopg.Connection[Any], message: str) -> None:
+        connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, message))
 
-
-class Notices:
-    """Tells the other managers, and hears them, each in a thread of its own."""
-
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
-        self._name = str(uuid7())
-        self._waiting: SimpleQueue[News | None] = SimpleQueue()
-        self._closed = threading.Event()
-        self._threads: list[threading.Thread] = []
-
-    def announce(self, news: News) -> None:
-        """Have others told; what is waiting by then goes along."""
-        if self._threads:
-            self._waiting.put(news)
-
-    def subscribe(self, heard: Callable[[News], None]) -> None:
-        """Begin to tell and to hear."""
-        for name, loop in (("notify", self._tell), ("listen", lambda c: self._listen(c, heard))):
-            thread = threading.Thread(target=self._keep, args=(loop,), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def close(self) -> None:
-        """End both threads."""
-        self._closed.set()
-        self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def _keep(self, loop: Callable[[psycopg.Connection[Any]], None]) -> None:
-        """Run a loop on a connection, and on a new one whenever that is lost."""
-        while not self._closed.is_set():
-            try:
-                with self._connect() as connection:
-                    loop(connection)
-            except psycopg.Error as error:
-                logger.info("no news between managers: %s", error)
-                self._closed.wait(AGAIN_AFTER)
-
-    def _tell(self, connection: psycopg.Connection[Any]) -> None:
-        while (news := self._waiting.get()) is not None:
-            payload = msgspec.json.encode(self._merged(news))
-            if len(payload) > LONGEST:
-                payload = msgspec.json.encode(_Message(sender=self._name, more=True))
-            connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload.decode()))
-
-    def _merged(self, news: News) -> _Message:
-        due, finished, more = Counter(news.due), [*news.finished], news.more
-        while True:
-            try:
-                other = self._waiting.get_nowait()
-            except Empty:
-                break
-            if other is None:
-                self._waiting.put(None)
-                break
-            due.update(other.due)
-            finished.extend(other.finished)
-            more = more or other.more
-        return _Message(sender=self._name, due=dict(due), finished=finished, more=more)
-
-    def _listen(self, connection: psycopg.Connection[Any], heard: Callable[[News], None]) -> None:
+    def _listen(self, connection: psycopg.Connection[Any], heard: Heard) -> None:
         connection.execute(f"LISTEN {CHANNEL}")
         # Others may have told something while there was no connection.
         heard(News(more=True))
         while not self._closed.is_set():
             for notice in connection.notifies(timeout=0.5):
-                message = msgspec.json.decode(notice.payload, type=_Message)
-                if message.sender != self._name:
-                    heard(message)
+                self._receive(notice.payload, heard)

@@ -1,51 +1,79 @@
 """PostgreSQL: several managers, on any number of machines, share one queue."""
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import peewee
 import psycopg
 
-from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.base import News
+from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Sighting
 from jsonrpc_qm.storage.notices import Notices
+from jsonrpc_qm.storage.postgresql_connections import Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
 ASK_TIME_EVERY = 30.0
 """Seconds after which the server is asked anew how far its clock is from ours."""
 
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 5,
-    # Milliseconds that sent data may stay unacknowledged.
-    "tcp_user_timeout": 10_000,
-    "application_name": "jsonrpc-qm",
-}
+BEGIN = """
+    BEGIN;
+    SET LOCAL statement_timeout = '30s';
+    SET LOCAL lock_timeout = '10s';
+    SET LOCAL idle_in_transaction_session_timeout = '60s'"""
+"""The settings go with the transaction: behind PgBouncer a session is anybody's."""
 
-SESSION = """
-    SET statement_timeout = '30s';
-    SET lock_timeout = '10s';
-    SET idle_in_transaction_session_timeout = '60s'"""
+BEGIN_SCHEMA = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
+"""Others may look after the schema first, and a new one of many tasks takes its time."""
 
 SCHEMA_LOCK = 0x6A72716D
 """The advisory lock under which a manager looks after the schema."""
+
+OVERTAKEN = ("40001", "40P01", "23505")
+"""Serialization failure, deadlock, and a unique key that another transaction was first to take."""
+
+TALLY = (
+    """
+    CREATE TABLE IF NOT EXISTS tally_part (
+        name text, status text, part integer, tasks bigint NOT NULL,
+        PRIMARY KEY (name, status, part))""",
+    """
+    CREATE OR REPLACE VIEW tally AS
+        SELECT name, status, sum(tasks)::bigint AS tasks FROM tally_part GROUP BY name, status""",
+)
+"""A count is a sum of parts: one row would let no two transactions of a name commit together."""
+
+PARTS = 16
+
+COUNT = f"""
+    INSERT INTO tally_part (name, status, tasks, part)
+    SELECT column1, column2, column3, pg_backend_pid() % {PARTS} FROM ({{rows}}) AS changed
+    ON CONFLICT (name, status, part) DO UPDATE SET tasks = tally_part.tasks + excluded.tasks"""  # noqa: S608
+"""Add to the number of tasks that names have in statuses."""
+
+COUNTED = ("name", "status", "priority")
+"""The types of the columns of the rows that `COUNT` takes."""
 
 
 class PostgresqlStorage(SqlStorage):
     """Tasks in a PostgreSQL database, 12 or later.
 
-    `url` like `postgresql://user:password@host:5432/database?sslmode=verify-full`.
+    `url` like `postgresql://user:password@host:5432/database?sslmode=verify-full`, with the query
+    that libpq takes. Names, unique keys and workers' names with U+0000 in them are refused as
+    InvalidParams: PostgreSQL's text can't hold that character.
 
     Raises:
+        InvalidParams: it is no such URL.
         Unavailable: the server can't be reached or used, or the schema is of a newer version.
     """
 
@@ -54,27 +82,71 @@ class PostgresqlStorage(SqlStorage):
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, url: str) -> None:
-        self.url = _without_credentials(url)
-        self._connections = _Connections(url)
-        self._notices = Notices(lambda: psycopg.connect(url, autocommit=True, **CONNECTION))
+    def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
+        place = Place(url)
+        self.url = place.shown
+        self._connections = Connections(place)
+        self._notices = Notices(place.connect)
+        self._pid = os.getpid()
         self._ahead = 0
         self._asked_at = -ASK_TIME_EVERY
         super().__init__(self._connections)
-        with self.transaction():
+        try:
+            with self.translated():
+                self._create_schema(upgrade)
+                self._ask_time()
+                self._warn_of_losses()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, peewee.DatabaseError):
+                # What it may not do, for one.
+                raise self._unavailable(error) from error
+            raise
+        self._connections.limited = True
+
+    def _create_schema(self, upgrade: Upgrade) -> None:
+        self._connections.execute_many(BEGIN_SCHEMA)
+        try:
             self.run("SELECT pg_advisory_xact_lock(?)", (SCHEMA_LOCK,))
-            create_schema(self.database)
+            if upgrade is not Upgrade.NONE:
+                for statement in TALLY:
+                    self.run(statement)
+            # It passes over the table that the view stands in for.
+            self.upgraded = create_schema(self.database, upgrade)
+            self.run("COMMIT")
+        except BaseException:
+            self.roll_back()
+            raise
+
+    def _ask_time(self) -> None:
+        row = self.run("SELECT extract(epoch FROM clock_timestamp()) * 1000000").fetchone()
+        self._ahead = int(row[0]) - time.time_ns() // 1000
+        self._asked_at = time.monotonic()
+
+    def _warn_of_losses(self) -> None:
+        for setting in ("fsync", "synchronous_commit"):
+            if self.run(f"SHOW {setting}").fetchone()[0] == "off":
+                logger.warning(
+                    "%s: %s is off, so a crash of the database can lose what was answered",
+                    self.url,
+                    setting,
+                )
 
     def now(self) -> int:
-        if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
-            with self.translated():
-                row = self.run("SELECT extract(epoch FROM clock_timestamp()) * 1000000").fetchone()
-            self._ahead = int(row[0]) - time.time_ns() // 1000
-            self._asked_at = time.monotonic()
         return time.time_ns() // 1000 + self._ahead
 
+    # -- running statements -------------------------------------------------------------------
+
     def run(self, sql: str, params: Sequence[Any] = ()) -> Any:
-        return super().run(_with_marks(sql), params)
+        marked = _with_marks(sql)
+        try:
+            return super().run(marked, params)
+        except (peewee.OperationalError, peewee.InterfaceError):
+            if self._is_open or self._connections.is_usable():
+                raise
+        # The server was restarted since this connection was used; nothing has been done yet.
+        self._connections.drop()
+        return super().run(marked, params)
 
     def run_rows(
         self,
@@ -96,31 +168,116 @@ class PostgresqlStorage(SqlStorage):
     def exclusive(self) -> nullcontext[None]:
         return nullcontext()
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether this thread is in a transaction."""
+        return getattr(self._local, "is_open", False)
+
     def begin(self) -> None:
         try:
-            self.run("BEGIN")
-        except (peewee.OperationalError, peewee.InterfaceError):
-            # The server was restarted since this connection was used; nothing has been done yet.
+            self._connections.execute_many(BEGIN)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            if self._connections.is_usable():
+                raise
             self._connections.drop()
-            self.run("BEGIN")
+            self._connections.execute_many(BEGIN)
+        self._local.is_open = True
+        if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
+            self._ask_time()
+
+    def commit(self) -> None:
+        try:
+            super().commit()
+        except (peewee.OperationalError, peewee.InterfaceError) as error:
+            if self._connections.is_usable():
+                raise
+            doubt = self._unavailable(error)
+            # A client repeats nothing then that may not happen twice.
+            doubt.data["answer_lost"] = True
+            raise doubt from error
+        self._local.is_open = False
 
     def roll_back(self) -> None:
-        if not self._connections.is_usable():
+        try:
+            if self._connections.is_usable():
+                self.run("ROLLBACK")
+        except (peewee.DatabaseError, peewee.InterfaceError):
             self._connections.drop()
-        else:
-            self.run("ROLLBACK")
+        finally:
+            self._local.is_open = False
 
     @contextmanager
     def translated(self) -> Iterator[None]:
+        self._leave_parents_alone()
         try:
             yield
-        except (peewee.IntegrityError, peewee.DataError, peewee.ProgrammingError):
-            raise
         except (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error) as error:
-            logger.warning("%s: %s", self.url, error)
-            if not self._connections.is_usable():
-                self._connections.drop()
-            raise Unavailable.of(f"the database {self.url} can't be used") from error
+            if getattr(getattr(error, "orig", error), "sqlstate", None) in OVERTAKEN:
+                raise Overtaken.of("another transaction was faster") from error
+            if isinstance(
+                error, peewee.IntegrityError | peewee.DataError | peewee.ProgrammingError
+            ):
+                raise
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        """What a caller is told; the connection is not used again, for the server may be a standby
+        by now."""
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        logger.warning("%s: %s", self.url, reason)
+        self._connections.drop()
+        return Unavailable.of(f"the database {self.url} can't be used ({reason})")
+
+    def _leave_parents_alone(self) -> None:
+        """After a fork: the connections are the parent's."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._connections.disown()
+
+    def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
+        for _ in self.run_rows(lambda rows: COUNT.format(rows=rows), COUNTED, changed):
+            pass
+
+    # -- verbs: what PostgreSQL's text can't hold ----------------------------------------------
+
+    def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
+        if any(_unstorable(record) for group in groups for record in group):
+            return [self._add_group(group) for group in groups]
+        return super().add(groups, now)
+
+    def _add_group(self, group: Sequence[Record]) -> list[Record] | QueueError:
+        for record in group:
+            if param := _unstorable(record):
+                return _refusal(param)
+        return super()._add_group(group)
+
+    def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        for claim in claims:
+            _check("names", claim.names)
+            _check("worker", (claim.worker,))
+        return super().claim(claims, now)
+
+    def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
+        _check("worker", (sighting.worker for sighting in sightings))
+        return super().saw(sightings, now)
+
+    def drain(self, worker: str, now: int) -> bool:
+        _check("worker", (worker,))
+        return super().drain(worker, now)
+
+    def pause(self, name: str, paused: bool) -> None:
+        _check("name", (name,))
+        super().pause(name, paused)
+
+    def purge(self, filter: Filter, limit: int) -> int:
+        _check("name", (filter.name,))
+        return super().purge(filter, limit)
+
+    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+        _check("name", (name,))
+        return super().page(name, status, limit, cursor)
+
+    # -- other managers -----------------------------------------------------------------------
 
     def changes(self) -> int:
         return 0
@@ -132,46 +289,15 @@ class PostgresqlStorage(SqlStorage):
         self._notices.subscribe(heard)
 
     def close(self) -> None:
+        self._leave_parents_alone()
         self._notices.close()
         self._connections.close_all()
-
-
-class _Connections(peewee.PostgresqlDatabase):
-    """A connection a thread, all of which any thread may close."""
-
-    def __init__(self, url: str) -> None:
-        self._opened: list[psycopg.Connection[Any]] = []
-        super().__init__(url, prefer_psycopg3=True, **CONNECTION)
-
-    def _connect(self) -> Any:
-        connection = super()._connect()  # type: ignore[misc]
-        connection.execute(SESSION)
-        self._opened.append(connection)
-        return connection
-
-    def is_usable(self) -> bool:
-        """Whether this thread's connection can still be used."""
-        return not self.is_closed() and not self.connection().closed
-
-    def drop(self) -> None:
-        """Forget this thread's connection; the next statement makes a new one."""
-        if not self.is_closed():
-            connection = self.connection()
-            connection.close()
-            if connection in self._opened:
-                self._opened.remove(connection)
-        self.dispose()
-
-    def close_all(self) -> None:
-        self.dispose()
-        while self._opened:
-            self._opened.pop().close()
 
 
 @cache
 def _with_marks(sql: str) -> str:
     """The statement with psycopg's marks for parameters."""
-    return sql.replace("?", "%s")
+    return sql.replace("%", "%%").replace("?", "%s") if "?" in sql else sql
 
 
 @cache
@@ -185,7 +311,18 @@ def _type_of(column: str) -> str:
     return "text" if Record.__annotations__[column] in (str, str | None) else "bigint"
 
 
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+def _unstorable(record: Record) -> str:
+    """The field that PostgreSQL can't store; empty for none."""
+    if "\0" in record.name:
+        return "name"
+    return "unique_key" if record.unique_key is not None and "\0" in record.unique_key else ""
+
+
+def _refusal(param: str) -> InvalidParams:
+    return InvalidParams.of(param, "PostgreSQL can't store the character U+0000")
+
+
+def _check(param: str, texts: Iterable[str | None]) -> None:
+    for text in texts:
+        if text is not None and "\0" in text:
+            raise _refusal(param)

@@ -127,6 +127,14 @@ class RedisStorage:
             for record in found
         ]
 
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        ids = [outcome.id for outcome in outcomes]
+        if len(set(ids)) < len(ids):
+            return [False] * len(ids)
+        view = self._writing()
+        view.load(ids=ids)
+        return [redis_tasks.complete(view, outcome, now) for outcome in outcomes]
+
     def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:
         view = self._writing()
         followers = [r for event in events if isinstance(event, Complete) for r in event.queue]
@@ -240,6 +248,25 @@ class RedisStorage:
         records = [record for id in found if (record := view.task(id)) is not None]
         more = len(places) > limit
         return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
+
+    def dump(self, cursor: str | None, limit: int) -> Page:
+        view, keys = self._view(), self._keys
+        after = None if cursor is None else _member(cursor)
+        ranges = [
+            Range(key=keys.listed(status, name), limit=limit, after=after)
+            for name in view.counts(keys.names)
+            for status in redis_keys.STATUSES
+        ]
+        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
+        found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
+        records = [record for id in found if (record := view.task(id)) is not None]
+        more = len(places) == limit
+        return Page(records=records, next_cursor=_cursor(places[-1][1]) if more else None)
+
+    def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
+        view = self._writing()
+        redis_tasks.load_for_adding(view, records)
+        return [redis_tasks.load(view, record) for record in records]
 
     def stats(self, now: int) -> dict[str, NameStats]:
         view = self._view()

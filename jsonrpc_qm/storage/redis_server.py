@@ -17,7 +17,7 @@ from redis.retry import Retry
 from uuid_utils import uuid7
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
-from jsonrpc_qm.storage.base import Contended
+from jsonrpc_qm.storage.base import Overtaken
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_view import Commit
 
@@ -106,13 +106,13 @@ class RedisServer:
         """Write all of a transaction.
 
         Raises:
-            Contended: what it read has changed; nothing is written.
+            Overtaken: what it read has changed; nothing is written.
         """
         script_keys = [keys.of(f"commit:{self._name}"), *commit.keys]
         with self.translated():
             written = self._script(keys=script_keys, args=commit.arguments())
         if not written:
-            raise Contended
+            raise Overtaken.of("another manager changed the same tasks")
 
     def now(self) -> int:
         """The server's clock, in microseconds."""

@@ -57,6 +57,29 @@ def _add(view: View, record: Record) -> Record | QueueError:
     return record
 
 
+def load(view: View, record: Record) -> bool | QueueError:
+    """Store one task of a copy as it is."""
+    known = view.task(record.id)
+    if known == record:
+        return False
+    holds = record.unique_key is not None and record.status in UNFINISHED
+    if known is not None or (holds and view.holder(record) is not None):
+        return Conflict.of(record.id)
+    view.add(record)
+    return True
+
+
+def complete(view: View, outcome: Complete, now: int) -> bool:
+    """Complete a task by the token of its running claim; whether that was so simple."""
+    record = view.task(outcome.id)
+    if record is None or outcome.queue:
+        return False
+    if record.status != "started" or record.token != outcome.token:
+        return False
+    view.save(outcome.apply(record, now))
+    return True
+
+
 def apply(view: View, event: Event, now: int) -> Record | QueueError:
     """What an event makes of its task."""
     before = view.task(event.id)

@@ -1,11 +1,16 @@
 """The tables, as peewee models: what is stored, and by what it is found.
 
+A change here needs a step in storage/migrations/ that makes it in the databases there are.
+
 task     one row a task; its columns are record.Record's fields, after the row's own number
 tally    how many tasks each name has in each status, so that counting never scans
 paused   the names that are not claimed from
 worker   who was heard of, when, and whether it is asked to drain
 meta     the version of this schema
 """
+
+import logging
+from collections.abc import Sequence
 
 from peewee import (
     SQL,
@@ -19,8 +24,16 @@ from peewee import (
 )
 
 from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.storage.migrations import MIGRATIONS, Migration
+from jsonrpc_qm.storage.upgrade import Upgrade
 
-SCHEMA_VERSION = 1
+# Not that of storages, which `serve` keeps silent while it opens one.
+logger = logging.getLogger("jsonrpc_qm.schema")
+
+SCHEMA_VERSION = MIGRATIONS[-1].version
+
+VERSION_KEY = "schema_version"
+"""The row of `meta` that has it."""
 
 
 class TaskRow(Model):
@@ -125,20 +138,53 @@ TaskRow.add_index(
 MODELS = [TaskRow, TallyRow, PausedRow, WorkerSeenRow, MetaRow]
 
 
-def create_schema(database: Database) -> None:
-    """Create what is missing, in the transaction that is open.
+def create_schema(database: Database, upgrade: Upgrade = Upgrade.AT_START) -> tuple[Migration, ...]:
+    """Bring the schema to this program's version, in the transaction that is open.
+
+    The caller sees to it that nobody else does so at the same time. The changes that were made, or
+    with Upgrade.NONE would be; for a new database all.
 
     Raises:
-        Unavailable: the schema is of a newer version than this code knows.
+        Unavailable: the schema is of a newer version than this code knows; or it is older, and
+            `upgrade` does not go as far as it needs.
     """
     with database.bind_ctx(MODELS, bind_refs=False, bind_backrefs=False):
-        MetaRow.create_table()
-        stored = MetaRow.get_or_none(MetaRow.key == "schema_version")
-        if stored is None:
-            database.create_tables(MODELS)
-            MetaRow.insert(key="schema_version", value=str(SCHEMA_VERSION)).execute()
-        elif int(stored.value) > SCHEMA_VERSION:
+        version = _stored_version(look_only=upgrade is Upgrade.NONE)
+        newest = MIGRATIONS[-1].version
+        if version > newest:
             raise Unavailable.of(
-                f"the database has schema version {stored.value}, this program knows up to "
-                f"{SCHEMA_VERSION}: use a newer jsonrpc-qm"
+                f"the database has schema version {version}, this program knows up to {newest}: "
+                "use a newer jsonrpc-qm"
             )
+        missing = tuple(step for step in MIGRATIONS if step.version > version)
+        if upgrade is Upgrade.NONE:
+            return missing
+        if version == 0:
+            database.create_tables(MODELS)
+            MetaRow.insert(key=VERSION_KEY, value=str(newest)).execute()
+        else:
+            _migrate(database, missing, upgrade)
+        return missing
+
+
+def _stored_version(*, look_only: bool) -> int:
+    """The version that the database has; 0 when there is nothing in it yet."""
+    if not MetaRow.table_exists():
+        if look_only:
+            return 0
+        MetaRow.create_table()
+    stored = MetaRow.get_or_none(MetaRow.key == VERSION_KEY)
+    return 0 if stored is None else int(stored.value)
+
+
+def _migrate(database: Database, missing: Sequence[Migration], upgrade: Upgrade) -> None:
+    for step in missing:
+        if upgrade is Upgrade.AT_START and not step.at_start:
+            raise Unavailable.of(
+                f"the database needs schema version {step.version} ({step.sentence.rstrip('.')}): "
+                "stop all managers, make a backup, and run `jsonrpc-qm migrate`"
+            )
+    for step in missing:
+        logger.info("schema version %s: %s", step.version, step.sentence)
+        step.apply(database)
+        MetaRow.update(value=str(step.version)).where(MetaRow.key == VERSION_KEY).execute()

@@ -26,16 +26,19 @@ from jsonrpc_qm.storage.base import (
     Filter,
     NameStats,
     News,
+    Overtaken,
     Page,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.migrations import Migration
+from jsonrpc_qm.storage.sql_copy import SqlCopy
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions):
+class SqlStorage(SqlTransitions, SqlCopy):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
@@ -47,6 +50,9 @@ class SqlStorage(SqlTransitions):
 
     skipping = ""
     """What a query ends with so that it locks what it finds, and passes over what others have."""
+
+    upgraded: Sequence[Migration] = ()
+    """The changes of the schema that opening it has made, or with Upgrade.NONE would make."""
 
     def __init__(self, database: peewee.Database) -> None:
         self.database = database
@@ -80,7 +86,7 @@ class SqlStorage(SqlTransitions):
             try:
                 yield
                 self._store_tally()
-                self.run("COMMIT")
+                self.commit()
             except BaseException:
                 self.roll_back()
                 raise
@@ -88,6 +94,10 @@ class SqlStorage(SqlTransitions):
     def begin(self) -> None:
         """Begin a transaction that may write."""
         self.run("BEGIN")
+
+    def commit(self) -> None:
+        """Have it all on stable storage."""
+        self.run("COMMIT")
 
     def roll_back(self) -> None:
         """Undo the open transaction, if there still is one."""
@@ -129,12 +139,12 @@ class SqlStorage(SqlTransitions):
         records = [record for group in groups for record in group]
         self.run("SAVEPOINT adding")
         if self._insert(records) == len(records):
-            self.run("RELEASE adding")
+            self.run("RELEASE SAVEPOINT adding")
             self._count_added(records)
             return [list(group) for group in groups]
         # Some are there already: undo, and look at each.
         self.run("ROLLBACK TO adding")
-        self.run("RELEASE adding")
+        self.run("RELEASE SAVEPOINT adding")
         return [self._add_group(group) for group in groups]
 
     def _insert(self, records: Sequence[Record]) -> int:
@@ -170,7 +180,8 @@ class SqlStorage(SqlTransitions):
             if known.unique_key is not None and known.status in UNFINISHED:
                 keyed[known.name, known.unique_key] = known
             answer.append(known)
-        self._insert(new)
+        if self._insert(new) != len(new):
+            raise Overtaken.of("another transaction has just stored one of these")
         self._count_added(new)
         return answer
 
@@ -193,16 +204,20 @@ class SqlStorage(SqlTransitions):
         names = [name for name in dict.fromkeys(claim.names) if name not in paused]
         if not names:
             return []
+        taken = self._taken(claim, names, now)
+        for name, tasks in Counter(record.name for record in taken).items():
+            self._count(name, "queued", -tasks)
+            self._count(name, "started", tasks)
+        return taken
+
+    def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
+        """The tasks that a claim gets of those names, which it has taken."""
         rows = self.run(
             statements.claim(len(names), self.skipping), statements.claim_params(claim, names, now)
         ).fetchall()
         # RETURNING gives rows in any order.
         rows.sort(key=statements.claim_order)
-        taken = [Record(*row[1:]) for row in rows]
-        for name, tasks in Counter(record.name for record in taken).items():
-            self._count(name, "queued", -tasks)
-            self._count(name, "started", tasks)
-        return taken
+        return [Record(*row[1:]) for row in rows]
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         moved = self._sweep(now, limit)
@@ -255,18 +270,25 @@ class SqlStorage(SqlTransitions):
         return answers
 
     def purge(self, filter: Filter, limit: int) -> int:
-        statuses = reads.finished_statuses(filter.status)
         before = filter.finished_before
+        until = statements.FOREVER if before is None else before
         named = () if filter.name is None else (filter.name,)
-        params: list[Any] = []
-        for status in statuses:
-            until = statements.FOREVER if before is None else before
-            params.extend((status, until, *named, limit))
-        sql = statements.purge(len(statuses), by_name=bool(named))
-        purged = Counter(self.run(sql, [*params, limit]).fetchall())
+        statuses = reads.finished_statuses(filter.status)
+        params = [(status, until, *named, limit) for status in statuses]
+        purged = Counter(self._purged(params, limit))
         for (name, status), tasks in purged.items():
             self._count(name, status, -tasks)
         return purged.total()
+
+    def _purged(self, params: Sequence[Sequence[Any]], limit: int) -> list[tuple[str, str]]:
+        """Delete finished tasks; the name and status of each.
+
+        `params` has for each status: itself, a moment, the name if only of one, and `limit`.
+        """
+        sql = statements.purge(len(params), by_name=len(params[0]) > 3)
+        values = [value for of_status in params for value in of_status]
+        found: list[tuple[str, str]] = self.run(sql, [*values, limit]).fetchall()
+        return found
 
     # -- reads --------------------------------------------------------------------------------
 

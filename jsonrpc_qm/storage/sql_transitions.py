@@ -44,24 +44,34 @@ class SqlTransitions:
                 answers.update((place, self._apply_alone(event, now)) for place, event in run)
             else:
                 for turn in _turns(run):
-                    answers.update(self._apply(self._complete(turn, answers, now), now))
+                    answers.update(self._apply(list(turn.values()), now))
         return [answers[place] for place in range(len(events))]
 
-    def _complete(
-        self, turn: dict[str, Placed], answers: dict[int, Answer], now: int
-    ) -> list[Placed]:
-        """Complete what is as plain as nearly always, and give back the other events."""
-        plain = [event for _, event in turn.values() if isinstance(event, Complete)]
-        plain = [event for event in plain if not event.queue]
-        rows = [(event.id, event.token, event.result) for event in plain]
-        for cursor in self.run_rows(statements.complete, statements.COMPLETED, rows, (now, now)):
-            done = [Record(*row) for row in cursor.fetchall()]
-            for name, tasks in Counter(record.name for record in done).items():
-                self._count(name, "started", -tasks)
-                self._count(name, "completed", tasks)
-            for record in done:
-                answers[turn.pop(record.id)[0]] = record
-        return list(turn.values())
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        if len({outcome.id for outcome in outcomes}) < len(outcomes):
+            return [False] * len(outcomes)
+        rows = [(o.id, o.token, o.result) for o in outcomes if not o.queue]
+        names = dict(self._completed(rows, now))
+        self._count_completed(Counter(names.values()).items())
+        return [outcome.id in names for outcome in outcomes]
+
+    def _count_completed(self, tasks_of_names: Iterable[tuple[str, int]]) -> None:
+        for name, tasks in tasks_of_names:
+            self._count(name, "started", -tasks)
+            self._count(name, "completed", tasks)
+
+    def _completed(
+        self, rows: Sequence[tuple[str, int, str | None]], now: int
+    ) -> list[tuple[str, str]]:
+        """Complete the tasks, given by id, token and result, that are held by that token; the ids
+        and names of these."""
+        return [
+            done
+            for cursor in self.run_rows(
+                statements.completed, statements.COMPLETED, rows, (now, now)
+            )
+            for done in cursor.fetchall()
+        ]
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""
@@ -103,7 +113,7 @@ class SqlTransitions:
         if isinstance(added, QueueError):
             self.run("ROLLBACK TO ending")
             uncount()
-        self.run("RELEASE ending")
+        self.run("RELEASE SAVEPOINT ending")
         return added if isinstance(added, QueueError) else after
 
     def _save(self, changes: Iterable[tuple[Record, Record]]) -> None:
@@ -112,9 +122,13 @@ class SqlTransitions:
         for before, after in changes:
             rows.append(statements.save_params(before, after))
             self._count_move(before, after)
-        cursors = self.run_rows(statements.save, statements.SAVED, rows)
-        if sum(cursor.rowcount for cursor in cursors) != len(rows):
+        if self._write(rows) != len(rows):
             raise RuntimeError("a task changed between its read and its write")
+
+    def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Write rows of statements.SAVED, each under its fence; how many were written."""
+        cursors = self.run_rows(statements.save, statements.SAVED, rows)
+        return sum(cursor.rowcount for cursor in cursors)
 
 
 def _depends(event: Event, ids: set[str]) -> bool:

@@ -18,7 +18,9 @@ from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.upgrade import Upgrade
 from jsonrpc_qm.storage.wal import RETRY_EVERY, WriteAheadLog
+from jsonrpc_qm.transitions import Complete
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
@@ -30,7 +32,7 @@ PRAGMAS = {
     # A commit returns when the log is on the disk, not only in the system's memory.
     "synchronous": "full",
     # Kibibytes, when negative.
-    "cache_size": -32 * 1024,
+    "cache_size": -24 * 1024,
     # Pages of log before it is copied into the database; fewer, longer copies than the default.
     "wal_autocheckpoint": 4000,
     # Bytes to which the log shrinks again when a long read has kept it from being copied.
@@ -41,7 +43,7 @@ PRAGMAS = {
 WARN_EVERY = 10.0
 """Seconds between two lines of the log that say the same."""
 
-WIDTHS = (100, 10, 1)
+WIDTHS = (100, 30, 10, 3, 1)
 """How many rows one statement carries: few sizes, so that each is prepared once and kept."""
 
 OLDEST_SQLITE = (3, 35, 0)
@@ -58,7 +60,13 @@ class SqliteStorage(SqlStorage):
         Unavailable: the file can't be opened or written, is no database, or is of a newer version.
     """
 
-    def __init__(self, path: str | Path = DEFAULT_PATH, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: str | Path = DEFAULT_PATH,
+        *,
+        timeout: float = 10.0,
+        upgrade: Upgrade = Upgrade.AT_START,
+    ) -> None:
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise Unavailable.of(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed")
         self.path = Path(path)
@@ -71,13 +79,15 @@ class SqliteStorage(SqlStorage):
         if Path(self._file).exists() and not os.access(self._file, os.W_OK):
             # SQLite would put a read-only log beside it, which outlives the cause.
             raise Unavailable.of(f"the database {self.path} is read-only")
+        if upgrade is Upgrade.NONE and not Path(self._file).exists():
+            raise Unavailable.of(f"there is no database {self.path}")
         self._log: WriteAheadLog | None = None
         self._warned, self._warned_at = "", 0.0
         self._connections = _Connections(self._file, timeout=timeout, check=self._check_place)
         super().__init__(self._connections)
         try:
             with self.transaction():
-                create_schema(self.database)
+                self.upgraded = create_schema(self.database, upgrade)
         except BaseException:
             self.close()
             raise
@@ -111,6 +121,31 @@ class SqliteStorage(SqlStorage):
         for chunk in _chunks(rows):
             values = [value for row in chunk for value in row]
             yield self.run(statement(_values(len(columns), len(chunk))), [*params, *values])
+
+    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
+        if len({outcome.id for outcome in outcomes}) < len(outcomes):
+            return [False] * len(outcomes)
+        done: list[bool] = []
+        for chunk in _chunks(outcomes):
+            done.extend([self._complete_all(chunk, now)] * len(chunk))
+        return done
+
+    def _complete_all(self, outcomes: Sequence[Complete], now: int) -> bool:
+        """Complete all, if all are as simple as nearly always: rows that a statement returns cost
+        more than looking first."""
+        if any(outcome.queue for outcome in outcomes):
+            return False
+        claims = [(outcome.id, outcome.token) for outcome in outcomes]
+        found = self.run_rows(statements.held, ("id", "token"), claims)
+        held = [row for cursor in found for row in cursor.fetchall()]
+        if sum(tasks for _, tasks in held) < len(outcomes):
+            return False
+        rows = [(outcome.id, outcome.token, outcome.result) for outcome in outcomes]
+        written = self.run_rows(statements.complete, statements.COMPLETED, rows, (now, now))
+        if sum(cursor.rowcount for cursor in written) != len(outcomes):
+            raise RuntimeError("a task changed between its read and its write")
+        self._count_completed(held)
+        return True
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         found: list[Record] = []

@@ -31,6 +31,12 @@ def insert(rows: str) -> str:
     return f"INSERT INTO task ({', '.join(INSERTED)}) {rows} ON CONFLICT DO NOTHING"
 
 
+@lru_cache
+def load(rows: str) -> str:
+    """Store tasks with all their columns, passing over those whose id or unique key is taken."""
+    return f"INSERT INTO task ({COLUMNS}) {rows} ON CONFLICT DO NOTHING"
+
+
 _CANDIDATES = """
     SELECT * FROM (SELECT seq, priority, run_at FROM task
         WHERE status = 'queued' AND name = ?
@@ -38,15 +44,7 @@ _CANDIDATES = """
         ORDER BY priority DESC, run_at, seq LIMIT ?{lock}) AS named"""
 
 
-@lru_cache
-def claim(names: int, lock: str) -> str:
-    """Take the next due tasks of some names: transitions.claimed, as one conditional write.
-
-    Each name gives its first candidates by the index, then the best of them all are taken.
-    """
-    candidates = " UNION ALL ".join([_CANDIDATES.format(lock=lock)] * names)
-    return f"""
-        UPDATE task SET
+CLAIMED = """
             status = 'started',
             token = CASE WHEN token >= ? THEN token + 1 ELSE ? END,
             outcome = NULL,
@@ -60,18 +58,36 @@ def claim(names: int, lock: str) -> str:
             started_at = ?,
             finished_at = NULL,
             progress = NULL,
-            updated_at = ?
+            updated_at = ?"""
+"""What `claim` writes: transitions.claimed."""
+
+
+@lru_cache
+def claim(names: int, lock: str) -> str:
+    """Take the next due tasks of some names: transitions.claimed, as one conditional write.
+
+    Each name gives its first candidates by the index, then the best of them all are taken. WITH has
+    them looked for once; without, PostgreSQL may do so for each row, and lock others each time.
+    """
+    candidates = " UNION ALL ".join([_CANDIDATES.format(lock=lock)] * names)
+    return f"""
+        UPDATE task SET {CLAIMED}
         WHERE status = 'queued' AND seq IN (
-            SELECT seq FROM ({candidates}) AS due ORDER BY priority DESC, run_at, seq LIMIT ?)
+            WITH due AS ({candidates})
+            SELECT seq FROM due ORDER BY priority DESC, run_at, seq LIMIT ?)
         RETURNING seq, {COLUMNS}"""
+
+
+def claimed_params(claim: Claim, now: int) -> list[Any]:
+    """The parameters of CLAIMED."""
+    lease = claim.lease
+    return [now, now, claim.worker, lease, now, lease, now, now, lease, lease, now, now]
 
 
 def claim_params(claim: Claim, names: Sequence[str], now: int) -> list[Any]:
     """The parameters of `claim`."""
-    lease = claim.lease
-    values = [now, now, claim.worker, lease, now, lease, now, now, lease, lease, now, now]
     candidates = [value for name in names for value in (name, now, claim.max_tasks)]
-    return [*values, *candidates, claim.max_tasks]
+    return [*claimed_params(claim, now), *candidates, claim.max_tasks]
 
 
 _PRIORITY = FIELDS.index("priority") + 1
@@ -88,9 +104,18 @@ COMPLETED = ("id", "token", "result")
 
 
 @lru_cache
+def held(rows: str) -> str:
+    """How many tasks of each name are held by claims, given by id and token."""
+    return f"""
+        SELECT name, count(*) FROM ({rows}) AS claims
+        JOIN task ON id = claims.column1 AND token = claims.column2
+        WHERE status = 'started' AND outcome IS NULL GROUP BY name"""
+
+
+@lru_cache
 def complete(rows: str) -> str:
     """Complete started tasks by id, token and result: transitions.Complete, as one conditional
-    write. Tasks that do not meet the condition are left to be looked at one by one."""
+    write."""
     return f"""
         UPDATE task SET
             status = 'completed',
@@ -103,8 +128,13 @@ def complete(rows: str) -> str:
             updated_at = ?
         FROM ({rows}) AS done
         WHERE id = done.column1 AND token = done.column2
-            AND status = 'started' AND outcome IS NULL
-        RETURNING {COLUMNS}"""
+            AND status = 'started' AND outcome IS NULL"""
+
+
+@lru_cache
+def completed(rows: str) -> str:
+    """`complete`, and which tasks met the condition."""
+    return f"{complete(rows)} RETURNING id, name"
 
 
 _SAVED = (
@@ -160,6 +190,9 @@ def read(ids: str, lock: str = "") -> str:
 BY_SEQ = f"SELECT {COLUMNS} FROM task WHERE seq = ?"
 """One task by its row's number."""
 
+DUMP = f"SELECT seq, {COLUMNS} FROM task WHERE seq > ? ORDER BY seq LIMIT ?"
+"""Tasks in the order in which they were stored, after a position."""
+
 HOLDER = f"""
     SELECT {COLUMNS} FROM task WHERE name = ? AND unique_key = ?
         AND unique_key IS NOT NULL AND status IN ('queued', 'scheduled', 'started')"""
@@ -200,7 +233,8 @@ LIST_BRANCH = """
 
 OVERDUE = """
     SELECT name, count(*), min(run_at) FROM task
-    WHERE due_at <= ? AND status = 'scheduled' AND run_at <= ? GROUP BY name"""
+    WHERE due_at IS NOT NULL AND due_at <= ? AND status = 'scheduled' AND run_at <= ?
+    GROUP BY name"""
 """Tasks that are ripe and that no sweep or claim has come by yet."""
 
 OLDEST = """

@@ -5,14 +5,17 @@ from urllib.parse import unquote, urlsplit
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.upgrade import Upgrade
 
 
-def open_storage(url: str) -> Storage:
+def open_storage(url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> Storage:
     """Open the storage that a URL names.
 
     `memory:` for one that ends with its process; `sqlite:///tasks.db` for a file, relative to the
-    current folder; `sqlite:////var/lib/tasks.db` for an absolute path; `redis://host:6379/0`, with
-    `rediss://` for TLS and `redis+cluster://` for a Redis Cluster.
+    current folder; `sqlite:////var/lib/tasks.db` for an absolute path;
+    `postgresql://user:password@host:5432/database` and `mysql://...` for databases;
+    `redis://host:6379/0`, with `rediss://` for TLS and `redis+cluster://` for a Redis Cluster.
+    `upgrade` is for storages that have a schema.
 
     Raises:
         InvalidParams: no such kind of storage, or the URL lacks something.
@@ -22,11 +25,13 @@ def open_storage(url: str) -> Storage:
     opener = _OPENERS.get(scheme)
     if not colon or opener is None:
         kinds = ", ".join(sorted(_OPENERS))
-        raise InvalidParams.of("storage", f"{url!r} is no storage URL; known kinds: {kinds}")
-    return opener(url)
+        # The rest may hold a password.
+        said = repr(f"{scheme}:..." if colon and "@" in url else url)
+        raise InvalidParams.of("storage", f"{said} is no storage URL; known kinds: {kinds}")
+    return opener(url, upgrade)
 
 
-def _memory(url: str) -> Storage:
+def _memory(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.memory import MemoryStorage
 
     if url not in ("memory:", "memory://"):
@@ -34,36 +39,52 @@ def _memory(url: str) -> Storage:
     return MemoryStorage()
 
 
-def _sqlite(url: str) -> Storage:
+def _sqlite(url: str, upgrade: Upgrade) -> Storage:
     from jsonrpc_qm.storage.sqlite import SqliteStorage
 
     parts = urlsplit(url)
     path = unquote(parts.path.removeprefix("/") if url.startswith("sqlite://") else parts.path)
     if parts.netloc or parts.query or parts.fragment or not path:
         raise InvalidParams.of("storage", f"{url!r}: write sqlite:///file or sqlite:////abs/file")
-    return SqliteStorage(path)
+    return SqliteStorage(path, upgrade=upgrade)
 
 
-def _postgresql(url: str) -> Storage:
-    from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+def _postgresql(url: str, upgrade: Upgrade) -> Storage:
+    try:
+        from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+    except ModuleNotFoundError as error:
+        raise _driver_missing(error, "postgresql") from error
+    return PostgresqlStorage(url, upgrade=upgrade)
 
-    return PostgresqlStorage(url)
+
+def _driver_missing(error: ModuleNotFoundError, extra: str) -> Unavailable:
+    """What to install for a kind of storage."""
+    return Unavailable.of(
+        f"{error.name} is not installed; install it with: pip install 'jsonrpc-qm[{extra}]'"
+    )
 
 
-def _redis(url: str) -> Storage:
+def _redis(url: str, upgrade: Upgrade) -> Storage:
     try:
         from jsonrpc_qm.storage.redis import RedisStorage
     except ModuleNotFoundError as error:
-        if error.name != "redis":
-            raise
-        raise Unavailable.of("redis:// needs the extra: pip install jsonrpc-qm[redis]") from None
+        raise _driver_missing(error, "redis") from error
     return RedisStorage(url)
 
 
-_OPENERS: dict[str, Callable[[str], Storage]] = {
+def _mysql(url: str, upgrade: Upgrade) -> Storage:
+    try:
+        from jsonrpc_qm.storage.mysql import MysqlStorage
+    except ModuleNotFoundError as error:
+        raise _driver_missing(error, "mysql") from error
+    return MysqlStorage(url, upgrade=upgrade)
+
+
+_OPENERS: dict[str, Callable[[str, Upgrade], Storage]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "mysql": _mysql,
     "redis": _redis,
     "redis+cluster": _redis,
     "rediss": _redis,

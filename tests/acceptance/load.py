@@ -3,10 +3,11 @@
 They do as clients should: a call whose answer is lost is sent again until it is answered.
 """
 
+import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Condition, Event, Thread
 from typing import Any
 from zlib import crc32
@@ -58,11 +59,11 @@ class Ledger:
 
 
 class Load:
-    """Two producers and three workers on a manager at `url`."""
+    """Two producers and three workers on managers of one storage; each call goes to any of them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, *urls: str) -> None:
         self.ledger = Ledger()
-        self._rpc = Rpc(url, timeout=10)
+        self._managers = [Rpc(url, timeout=10) for url in urls]
         self._produced_enough = Event()
         self._worked_enough = Event()
         self.producers = [Thread(target=self._produce, args=(f"p{n}",)) for n in range(2)]
@@ -88,7 +89,9 @@ class Load:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Produce and work in this block."""
-        with self._rpc:
+        with ExitStack() as ended:
+            for manager in self._managers:
+                ended.enter_context(manager)
             for thread in (*self.producers, *self.workers):
                 thread.start()
             try:
@@ -97,6 +100,9 @@ class Load:
                 self.stop()
 
     # -- calls ---------------------------------------------------------------------------------
+
+    def _rpc(self, method: str, **params: Any) -> Any:
+        return random.choice(self._managers)(method, **params)
 
     def _insist(self, method: str, **params: Any) -> tuple[Any, bool]:
         """Send a call until it is answered; whether an answer may have been lost."""
@@ -111,6 +117,8 @@ class Load:
                 if refusal.code != UNAVAILABLE:
                     self.ledger.answered()
                     return refusal, lost
+                lost = lost or refusal.data.get("answer_lost", False)
+                time.sleep(0.02)
             else:
                 self.ledger.answered()
                 return answer, lost

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import shlex
 import shutil
 import signal
@@ -21,6 +20,7 @@ from click.testing import CliRunner, Result
 from jsonrpc_qm.cli.main import cli
 from tests.acceptance.managers import ManagerProcess, environment
 from tests.acceptance.rpc import Rpc, until
+from tests.acceptance.terminals import Terminal
 
 PROGRAM = (sys.executable, "-m", "jsonrpc_qm")
 WORKER_APP = """
@@ -311,47 +311,6 @@ def test_the_commands_that_serve_shows_work(tmp_path: Path) -> None:
 
 
 # -- on a terminal --------------------------------------------------------------------------
-
-
-class Terminal:
-    """The command line on a terminal of 80 columns."""
-
-    def __init__(self, *args: str, url: str) -> None:
-        self._side, theirs = pty.openpty()
-        env = environment() | {"JSONRPC_QM_URL": url, "COLUMNS": "80", "TERM": "xterm"}
-        for name in ("NO_COLOR", "FORCE_COLOR"):
-            env.pop(name, None)
-        self.process = subprocess.Popen(
-            [*PROGRAM, *args],
-            env=env,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def read_until(self, text: str) -> None:
-        """Read what is shown until this has been."""
-        while text not in self.shown:
-            self.shown += os.read(self._side, 65536).decode()
-
-    def read_to_the_end(self) -> int:
-        """Read until the program ends, and give its exit code."""
-        while True:
-            try:
-                self.shown += os.read(self._side, 65536).decode()
-            except OSError:
-                return self.process.wait(20)
-
-    def type(self, text: str) -> None:
-        os.write(self._side, text.encode())
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._side)
 
 
 def test_tables_have_colours_on_a_terminal(manager: ManagerProcess, rpc: Rpc) -> None:

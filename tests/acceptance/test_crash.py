@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -52,8 +54,8 @@ def unfinished(rpc: Rpc) -> int:
     return sum(row["queued"] + row["scheduled"] + row["started"] for row in rows)
 
 
-def check_answers(ledger: Ledger, stored: SqliteFile) -> None:
-    """The file agrees with all that was answered."""
+def check_answers(ledger: Ledger, stored: Callable[[str], Iterable[Any]]) -> None:
+    """The storage agrees with all that was answered."""
     tasks = {
         row[0]: row[1:]
         for row in stored(

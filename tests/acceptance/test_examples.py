@@ -19,10 +19,11 @@ from examples.files import report
 from examples.files.__main__ import files_of
 from examples.files.app import TOTALS, FileDigest, digest
 from examples.files.totals import Results, Totals
-from jsonrpc_qm import Fail, Status, Task
+from jsonrpc_qm import Fail, MemoryStorage, Status, Task
+from jsonrpc_qm.server.running import Settings, in_background
 from tests.acceptance.conftest import StartManager
 from tests.acceptance.foreign_workers import EXAMPLES, LANGUAGES, ForeignWorker, Language
-from tests.acceptance.managers import ManagerProcess, environment
+from tests.acceptance.managers import environment
 from tests.acceptance.rpc import NoAnswer, Rpc, until
 from tests.acceptance.stub_managers import stub_manager
 
@@ -31,6 +32,20 @@ WORDS = 8
 
 ROOT = EXAMPLES.parent
 StartForeign = Callable[[str], ForeignWorker]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """Where a manager listens, in this process: the workers are what is tested here."""
+    with in_background(MemoryStorage(), Settings(port=0)) as listening:
+        yield listening
+
+
+@pytest.fixture
+def rpc(url: str) -> Iterator[Rpc]:
+    """Calls that manager."""
+    with Rpc(url) as caller:
+        yield caller
 
 
 # -- workers in other languages ------------------------------------------------------------------
@@ -75,21 +90,17 @@ def test_a_worker_needs_fewer_than_40_lines(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) < 40
 
 
-def test_a_foreign_worker_does_its_tasks(
-    manager: ManagerProcess, rpc: Rpc, work: StartForeign
-) -> None:
+def test_a_foreign_worker_does_its_tasks(url: str, rpc: Rpc, work: StartForeign) -> None:
     """All languages count the same words, also in texts that are long, empty or not English."""
-    work(manager.url)
+    work(url)
     for text, words in [(TEXT, WORDS), ("", 0), ("ab " * 300_000, 300_000)]:
         task = count_words(rpc, {"text": text})
         assert (task["status"], task["result"]) == ("completed", {"words": words})
 
 
-def test_a_foreign_worker_says_why_it_failed(
-    manager: ManagerProcess, rpc: Rpc, work: StartForeign
-) -> None:
+def test_a_foreign_worker_says_why_it_failed(url: str, rpc: Rpc, work: StartForeign) -> None:
     """The task's error says what is wrong with its parameters, and the worker goes on."""
-    work(manager.url)
+    work(url)
     for parameters in (None, "text", [1], {"text": 3}):
         task = count_words(rpc, parameters)
         assert (task["status"], task["result"]) == ("failed", None)
@@ -124,10 +135,10 @@ def test_a_foreign_worker_sends_its_outcome_until_it_is_answered(work: StartFore
 
 
 def test_a_foreign_worker_that_waits_stops_on_sigterm(
-    manager: ManagerProcess, rpc: Rpc, work: StartForeign
+    url: str, rpc: Rpc, work: StartForeign
 ) -> None:
     """It takes nothing with it, and leaves nothing behind."""
-    worker = work(manager.url)
+    worker = work(url)
     waits(rpc)
     assert worker.stop() == 0
     assert list(worker.temporary.iterdir()) == []
@@ -246,9 +257,9 @@ def test_files_adds_up_what_two_processes_find(tmp_path: Path) -> None:
         rpc("stats")
 
 
-def test_files_uses_a_manager_that_runs(manager: ManagerProcess, rpc: Rpc, tmp_path: Path) -> None:
+def test_files_uses_a_manager_that_runs(url: str, rpc: Rpc, tmp_path: Path) -> None:
     """With --manager the tasks are there afterwards; with --keep so are totals and logs."""
-    done = run_files("--manager", manager.url, "--keep", temporary=tmp_path / "tmp")
+    done = run_files("--manager", url, "--keep", temporary=tmp_path / "tmp")
     assert done.returncode == 0, done.stdout + done.stderr
     assert rpc("stats")["names"]["file-digest"]["completed"] == NUMBER
     (kept,) = (tmp_path / "tmp").iterdir()

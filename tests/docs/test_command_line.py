@@ -11,6 +11,8 @@ from tests.docs.markdown import ROOT, Document, read, table_rows
 
 OPERATING = read(ROOT / "docs" / "operating.md")
 WORKERS = read(ROOT / "docs" / "workers.md")
+STORAGES = read(ROOT / "docs" / "storages.md")
+README = read(ROOT / "README.md")
 ALL = [command for commands in COMMANDS.values() for command in commands]
 SHARED = {"url", "retry_for", "as_json", "worker"}
 """Parameters of several commands that have a table of their own."""
@@ -80,7 +82,7 @@ def test_every_option_says_what_it_does(command: click.Command) -> None:
         assert option.help, option.name
 
 
-@pytest.mark.parametrize("document", [OPERATING, WORKERS, read(ROOT / "README.md")], ids=str)
+@pytest.mark.parametrize("document", [OPERATING, WORKERS, STORAGES, README], ids=str)
 def test_no_document_names_an_option_that_is_not_there(document: Document) -> None:
     """Options behind `jsonrpc-qm COMMAND` are options of that command."""
     for line in document.text.splitlines():

@@ -102,8 +102,8 @@ async def test_a_task_of_another_name_wakes_nobody(call: Caller, waiting: Waitin
     await call("queue", name="other")
     await call("queue", name="paused")
     await call("queue", name="mail", delay=3600)
+    await until(lambda: waiting.parked == 1)
     assert not claim.done()
-    assert waiting.parked == 1
     await call("queue", name="mail", id="a")
     assert await ids_of([claim]) == [["a"]]
 

@@ -6,6 +6,7 @@ import pytest
 
 from jsonrpc_qm.version import VERSION
 from tests.server.callers import Caller, Refused, settled
+from tests.storage.conftest import STORAGES
 
 ERROR = {"type": "E", "message": "m"}
 NOTHING = {
@@ -45,7 +46,7 @@ async def test_stats_of_an_empty_manager(call: Caller) -> None:
     manager = stats["manager"]
     assert manager["version"] == VERSION
     assert 0 <= manager["uptime"] < 60
-    assert manager["storage"].partition(":")[0] in ("memory", "sqlite")
+    assert manager["storage"].partition(":")[0] in STORAGES
 
 
 async def test_stats_count_by_name_and_state(call: Caller) -> None:

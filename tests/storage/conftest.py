@@ -11,8 +11,11 @@ import pytest
 
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
+from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
+from tests.servers.postgresql import empty_schema
+from tests.storage.mysql_databases import empty_mysql_storage
 from tests.storage.redis_servers import RedisClusterProcesses, RedisProcess
 
 
@@ -40,8 +43,10 @@ def empty_redis(kind: str) -> RedisStorage:
 STORAGES: dict[str, Callable[[Path], Storage]] = {
     "memory": lambda folder: MemoryStorage(),
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
+    "postgresql": lambda folder: PostgresqlStorage(empty_schema()),
     "redis": lambda folder: empty_redis("single"),
     "redis-cluster": lambda folder: empty_redis("cluster"),
+    "mysql": lambda folder: empty_mysql_storage(),
 }
 """How each storage is opened, empty, for tests that may use a folder."""
 

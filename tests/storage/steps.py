@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import SWEEP_LIMIT, Claim, Filter, Sighting, Storage
 from jsonrpc_qm.transitions import (
@@ -21,7 +22,7 @@ from jsonrpc_qm.transitions import (
     Retry,
     WorkerEvent,
 )
-from tests.records import a_record
+from tests.records import a_record, take
 
 IDS = ["a", "b", "c", "d", "e"]
 NAMES = ["mail", "other"]
@@ -175,6 +176,35 @@ happenings = st.builds(
 transitions = st.builds(Happen, st.lists(happenings, min_size=1, max_size=6))
 
 
+class CompleteAll(msgspec.Struct, frozen=True):
+    """`complete`, then `transition` for what it left, which differs from storage to storage."""
+
+    happenings: list[Happening]
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        outcomes = [each.at(storage, now) for each in self.happenings]
+        completes = [each for each in outcomes if isinstance(each, Complete)]
+        done = storage.complete(completes, now)
+        left = [each for each, quick in zip(completes, done, strict=True) if not quick]
+        refusals = [a for a in storage.transition(left, now) if isinstance(a, QueueError)]
+        return [refusals, storage.get([each.id for each in completes])]
+
+
+completions = st.builds(
+    CompleteAll,
+    st.lists(
+        st.builds(
+            Happening,
+            st.builds(Complete, id=ids, token=tokens, result=st.sampled_from([None, '"done"'])),
+            stale=st.sampled_from([False] * 7 + [True]),
+            queue=st.just([]),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+)
+
+
 class Sweep(msgspec.Struct, frozen=True):
     limit: int
 
@@ -267,10 +297,24 @@ class Forget(msgspec.Struct, frozen=True):
 
 forgettings = st.builds(Forget, st.sampled_from([0, 10]))
 
+
+class Load(msgspec.Struct, frozen=True):
+    drafts: list[Draft]
+    taken: bool
+    """Whether a worker holds them."""
+
+    def __call__(self, storage: Storage, now: int, /) -> Any:
+        loaded = records(self.drafts, now)
+        return storage.load([take(each, now, lease=9) if self.taken else each for each in loaded])
+
+
+loads = st.builds(Load, st.lists(drafts, max_size=3), taken=st.booleans())
+
 any_step: st.SearchStrategy[Step] = st.one_of(
     adds,
     claims,
     transitions,
+    completions,
     sweeps,
     sightings,
     deletions,
@@ -278,4 +322,5 @@ any_step: st.SearchStrategy[Step] = st.one_of(
     pauses,
     drains,
     forgettings,
+    loads,
 )

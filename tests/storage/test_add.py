@@ -2,7 +2,7 @@
 
 import pytest
 
-from jsonrpc_qm.errors import Conflict
+from jsonrpc_qm.errors import Conflict, InvalidParams
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import Storage
@@ -15,7 +15,7 @@ def everything(id: str) -> Record:
     """A new task that uses every field that a producer can fill."""
     return a_record(
         id,
-        name="é\N{PILE OF POO}\x00'\"%;",
+        name="é\N{PILE OF POO}\x01'\"%;",
         parameters='{"text":"\N{ZERO WIDTH JOINER}ß","digits":123456789012345678901234567890}',
         priority=-1_000_000,
         run_at=NOW + 7 * SECOND,
@@ -156,6 +156,22 @@ def test_a_unique_key_counts_within_its_name_only(storage: Storage) -> None:
     """Tasks of different names may have equal unique keys."""
     group = [a_record("a", unique_key="k"), a_record("b", name="other", unique_key="k")]
     assert add(storage, *group) == group
+
+
+@pytest.mark.parametrize("field", ["name", "unique_key"])
+def test_a_zero_character_is_stored_or_refused(storage: Storage, field: str) -> None:
+    """PostgreSQL alone can't store U+0000, and says so of the parameter; others keep it."""
+    record = a_record("a", **{field: "a\x00b"})
+    with storage.transaction():
+        answers = storage.add([[record], [a_record("b")]], NOW)
+    assert answers[1] == [a_record("b")]
+    if storage.url.startswith("postgresql:"):
+        kind, data = refusal(answers[0])
+        assert (kind, data["param"]) == (InvalidParams, field)
+        assert get(storage, "a") is None
+    else:
+        assert answers[0] == [record]
+        assert get(storage, "a") == record
 
 
 @pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])

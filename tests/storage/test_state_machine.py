@@ -97,7 +97,7 @@ class SideBySide(RuleBasedStateMachine):
     def claim(self, step: Step) -> None:
         self.compare(step)
 
-    @rule(step=steps.transitions)
+    @rule(step=steps.transitions | steps.completions)
     def transition(self, step: Step) -> None:
         self.compare(step)
 
@@ -105,7 +105,7 @@ class SideBySide(RuleBasedStateMachine):
     def clean(self, step: Step) -> None:
         self.compare(step)
 
-    @rule(step=steps.pauses | steps.sightings | steps.drains | steps.forgettings)
+    @rule(step=steps.pauses | steps.sightings | steps.drains | steps.forgettings | steps.loads)
     def operate(self, step: Step) -> None:
         self.compare(step)
 
@@ -121,6 +121,7 @@ class SideBySide(RuleBasedStateMachine):
     def reads_agree(self) -> None:
         ours, theirs = self.storage, self.specification
         assert ours.get(IDS) == theirs.get(IDS)
+        assert ours.dump(None, 99).records == theirs.dump(None, 99).records
         for name, status in LISTS:
             assert pages(ours, name, status) == pages(theirs, name, status)
         assert ours.stats(self.now) == theirs.stats(self.now)

@@ -25,6 +25,7 @@ MIXED = (0, 3, 6)
 
 LIBRARIES = {
     "peewee": {"storage"},
+    "psycopg": {"storage"},
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},

@@ -38,7 +38,7 @@ def test_the_commands_are_the_documented_ones() -> None:
     assert commands() == sorted(
         shlex.split(
             "serve work queue get list cancel retry delete stats workers drain pause resume purge "
-            "claim heartbeat complete fail release discover completion"
+            "claim heartbeat complete fail release migrate copy discover completion"
         )
     )
 

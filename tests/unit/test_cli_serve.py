@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from jsonrpc_qm.cli.options import DEFAULT_URL
-from jsonrpc_qm.cli.serve import DEFAULT_STORAGE, greeting, reachable_url
+from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL
+from jsonrpc_qm.cli.serve import greeting, reachable_url
 from jsonrpc_qm.server import running
 from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage

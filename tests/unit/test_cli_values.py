@@ -134,12 +134,19 @@ def test_key_value_pairs_split_at_the_first_equals_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "localhost", "localhost:8642", "ftp://host", "http://", "http://h:x"]
+    "text",
+    ["", "localhost", "localhost:8642", "ftp://host", "http://", "http://h:x", "http://a,http://"],
 )
 def test_what_is_no_manager_url_is_refused(text: str) -> None:
     """Only http and https URLs with a host name a manager."""
     with pytest.raises(click.BadParameter, match="is no URL of a manager"):
         values.manager_url(text)
+
+
+def test_several_managers_have_commas_between() -> None:
+    """Each is a URL of its own."""
+    text = "http://a:8642, https://b/queue"
+    assert values.manager_url(text) == text
 
 
 def test_names_have_commas_between() -> None:

@@ -61,7 +61,7 @@ class FakeWorkers:
             raise self.error
         self.registry, self.options = registry, options
         with source() as client:
-            self.url = client._endpoint.url
+            self.url = client._endpoints[0].url
         return Ending.STOPPED
 
     def leave(self, ending: Ending) -> None:

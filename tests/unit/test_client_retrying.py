@@ -85,3 +85,11 @@ def test_a_lost_answer_ends_only_what_is_not_safe_to_repeat() -> None:
     assert Retrying(calls.queue("a", None), 30).pause(lost, now=0.0) is not None
     assert Retrying(calls.retry("a"), 30).pause(lost, now=0.0) is None
     assert Retrying(calls.retry("a"), 30).pause(refused, now=0.0) is not None
+
+
+def test_all_managers_are_tried_before_a_pause() -> None:
+    """One round of them is one failure."""
+    retrying = Retrying(calls.stats(), retry_for=30, managers=3)
+    asked = Unavailable("busy", data={"retry_after": 1.0})
+    pauses = [retrying.pause(asked, now=0.0) for _ in range(6)]
+    assert [pause == 0.0 for pause in pauses] == [True, True, False] * 2

@@ -200,6 +200,66 @@ def test_a_manager_that_comes_back_in_time_gets_the_call(connect: Connect) -> No
         manager.__exit__()
 
 
+def test_the_next_manager_gets_the_call_that_the_first_does_not_answer(
+    manager: FakeManager, connect: Connect
+) -> None:
+    """At once, and those that follow go there directly."""
+    caller = connect(f"http://127.0.0.1:{free_port()}, {manager.url}", retry_for=0)
+    for _ in range(3):
+        assert caller.do("retry", "x").id == TASK["id"]
+    assert len(manager.requests) == 3
+
+
+@pytest.mark.parametrize("fault", LOST + UNDONE, ids=LOST_IDS + UNDONE_IDS)
+def test_a_client_stays_with_the_manager_it_has_moved_on_to(
+    manager: FakeManager, connect: Connect, fault: Play
+) -> None:
+    """Until that one fails as well; then it goes on to the next, and from the last to the first."""
+    with FakeManager() as other:
+        caller = connect(f"{manager.url},{other.url}", retry_for=0)
+        manager.will(fault)
+        for _ in range(3):
+            caller.do("queue", "a")
+        assert (len(manager.requests), len(other.requests)) == (1, 3)
+        assert manager.requests[0].body == other.requests[0].body
+        other.will(fault)
+        caller.do("queue", "a")
+        caller.do("queue", "a")
+        assert (len(manager.requests), len(other.requests)) == (3, 4)
+
+
+def test_a_call_that_may_have_been_done_is_not_sent_to_the_next_manager(
+    manager: FakeManager, connect: Connect
+) -> None:
+    """They share a storage; but the next call is theirs."""
+    with FakeManager() as other:
+        caller = connect(f"{manager.url},{other.url}")
+        manager.will(hang_up)
+        with pytest.raises(Unavailable, match="may have been carried out"):
+            caller.do("retry", "x")
+        assert not other.requests
+        caller.do("retry", "x")
+        assert len(other.requests) == 1
+
+
+def test_each_manager_is_tried_once_when_there_are_no_retries(connect: Connect) -> None:
+    """The last one's words are raised."""
+    urls = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+    with pytest.raises(Unavailable, match=urls[1]):
+        connect(",".join(urls), retry_for=0).do("stats")
+
+
+def test_each_manager_gets_its_own_credentials(manager: FakeManager, connect: Connect) -> None:
+    """And never those of another."""
+    with FakeManager() as other:
+        urls = [manager.url.replace("//", "//jo:secret@"), other.url]
+        caller = connect(",".join(urls))
+        manager.will(status(503))
+        caller.do("stats")
+    assert manager.requests[0].headers["Authorization"] == "Basic am86c2VjcmV0"
+    assert "Authorization" not in other.requests[0].headers
+
+
 def test_a_silent_manager_is_given_up_after_the_timeout(
     manager: FakeManager, connect: Connect
 ) -> None:

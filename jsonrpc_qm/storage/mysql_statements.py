@@ -1,0 +1,157 @@
+"""The statements of storage/statements.py that MySQL and MariaDB need in other words.
+
+Neither has ON CONFLICT, partial indexes, or RETURNING after UPDATE. Indexes that the optimizer must
+not pass over, however old its statistics are, are named: a query that locks would lock all that it
+walks over.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pymysql.converters import escape_string
+
+from jsonrpc_qm.storage import statements
+from jsonrpc_qm.storage.statements import CLAIMED, COLUMNS, FENCE, INSERTED, SAVED
+
+Rows = Sequence[Sequence[Any]]
+
+ROW = f"json_array({COLUMNS})"
+"""A task in one value: the driver takes a row of many columns apart in Python, which is slow."""
+
+SKIPPING = " FOR UPDATE SKIP LOCKED"
+
+OTHER_WORDS = {
+    statements.PAUSE: "INSERT INTO paused (name) VALUES (?) ON DUPLICATE KEY UPDATE name = name",
+    statements.HOLDER: f"""
+        SELECT {COLUMNS} FROM task FORCE INDEX (task_unique) WHERE name = ? AND held_key = ?""",
+    statements.due(SKIPPING): f"""
+        SELECT {COLUMNS} FROM task FORCE INDEX (task_due)
+        WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?{SKIPPING}""",
+    statements.OVERDUE: """
+        SELECT name, count(*), min(run_at) FROM task FORCE INDEX (task_due)
+        WHERE due_at <= ? AND status = 'scheduled' AND run_at <= ? GROUP BY name""",
+    statements.OLDEST: """
+        SELECT priority, run_at FROM task FORCE INDEX (task_ready)
+        WHERE ready_name = ? AND urgency > -cast(? AS signed)
+        ORDER BY urgency, run_at LIMIT 1""",
+    statements.LIST_BRANCH: """
+        SELECT seq FROM task FORCE INDEX (task_listing)
+        WHERE name = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?""",
+}
+"""By the statement that they stand for."""
+
+CANDIDATES = f"""
+    SELECT seq, {ROW} FROM task FORCE INDEX (task_ready)
+    WHERE ready_name = ?
+        AND (expires_at IS NULL OR attempts > 0 OR expires_at > ?)
+    ORDER BY urgency, run_at, seq LIMIT ?{SKIPPING}"""
+"""Lock the first due tasks of a name that nobody else has locked."""
+
+SAW = """
+    INSERT INTO worker (worker, names, last_seen, drain) VALUES (?, ?, ?, 0)
+    ON DUPLICATE KEY UPDATE
+        names = if(VALUES(names) = ?, names, VALUES(names)),
+        drain = if(last_seen < ?, 0, drain),
+        last_seen = VALUES(last_seen)"""
+
+IS_DRAINING = "SELECT drain FROM worker WHERE worker = ?"
+
+
+@cache
+def take(seqs: int) -> str:
+    """Take locked tasks, given by their rows' numbers."""
+    return f"UPDATE task SET {CLAIMED} WHERE seq IN ({_marks(seqs)})"
+
+
+@cache
+def remove(seqs: int) -> str:
+    """Delete tasks, given by their rows' numbers."""
+    return f"DELETE FROM task WHERE seq IN ({_marks(seqs)})"
+
+
+@cache
+def finished(*, by_name: bool) -> str:
+    """Lock the tasks that finished first, of one status, that nobody else has locked."""
+    return f"""
+        SELECT finished_at, seq, name, status FROM task FORCE INDEX (task_finished)
+        WHERE ended_status = ? AND finished_at < ? {"AND name = ?" if by_name else ""}
+        ORDER BY finished_at, seq LIMIT ?{SKIPPING}"""
+
+
+def insert(rows: Rows) -> str:
+    """Store new tasks."""
+    return f"INSERT INTO task ({', '.join(INSERTED)}) VALUES {_tuples(rows)}"
+
+
+def load(rows: Rows) -> str:
+    """Store tasks of a copy with all their fields."""
+    return f"INSERT INTO task ({COLUMNS}) VALUES {_tuples(rows)}"
+
+
+def count(rows: Rows) -> str:
+    """Add to the numbers of tasks that names have in a status."""
+    return f"""
+        INSERT INTO tally (name, status, tasks) VALUES {_tuples(rows)}
+        ON DUPLICATE KEY UPDATE tasks = tasks + VALUES(tasks)"""
+
+
+def complete(rows: Rows) -> str:
+    """Complete locked tasks, given by id, result and moment."""
+    return f"""
+        UPDATE ({_query(rows)}) AS done STRAIGHT_JOIN task ON task.id = done.column1
+        SET status = 'completed', outcome = 'completed', result = done.column2, due_at = NULL,
+            lease_expires_at = NULL, timeout_at = NULL, finished_at = done.column3,
+            updated_at = done.column3"""
+
+
+_SAVED = SAVED[: -len(FENCE)]
+_VALUES = ", ".join(f"task.{field} = given.column{n}" for n, field in enumerate(_SAVED, 1))
+_FENCE = " AND ".join(
+    f"task.{field} = given.column{n}" for n, field in enumerate(FENCE, len(_SAVED) + 1)
+)
+
+
+def save(rows: Rows) -> str:
+    """Write tasks' new states, each under its fence."""
+    return f"UPDATE ({_query(rows)}) AS given STRAIGHT_JOIN task ON {_FENCE} SET {_VALUES}"
+
+
+def read(ids: int, lock: str) -> str:
+    """Tasks by id, in the order of their ids."""
+    return (
+        f"SELECT {ROW} FROM task FORCE INDEX (task_id) WHERE id IN ({_marks(ids)})"
+        f" ORDER BY id{lock}"
+    )
+
+
+def _tuples(rows: Rows) -> str:
+    """Values as what follows VALUES."""
+    return ", ".join([f"({_literals(row)})" for row in rows])
+
+
+def _query(rows: Rows) -> str:
+    """Values as a query with the columns `column1`, `column2`, ..."""
+    first = ", ".join(
+        f"{_literal(value)} AS column{number}" for number, value in enumerate(rows[0], 1)
+    )
+    others = [f"SELECT {_literals(row)}" for row in rows[1:]]
+    return " UNION ALL ".join([f"SELECT {first}", *others])
+
+
+def _literals(row: Sequence[Any]) -> str:
+    return ", ".join(map(_literal, row))
+
+
+def _literal(value: str | int | None) -> str:
+    """A value in SQL; the driver's own way is several times slower.
+
+    Needs an sql_mode without NO_BACKSLASH_ESCAPES, and a statement without the driver's marks.
+    """
+    if value is None:
+        return "NULL"
+    return f"'{escape_string(value)}'" if isinstance(value, str) else str(value)
+
+
+def _marks(values: int) -> str:
+    return ", ".join("?" * values)

@@ -1,0 +1,163 @@
+"""Connections to PostgreSQL: how they are made, how long they may take, and how they end."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import peewee
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from jsonrpc_qm.errors import InvalidParams
+
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 5,
+    # Milliseconds that sent data may stay unacknowledged.
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Of several hosts, the one that is no standby.
+    "target_session_attrs": "read-write",
+    "application_name": "jsonrpc-qm",
+}
+"""What holds unless the URL says otherwise."""
+
+LONGEST_STATEMENT = 45.0
+"""Seconds after which a connection whose server does not answer is given up."""
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks for such connections."""
+
+PREPARED = "prepared_statements"
+"""The member of a URL's query that is ours: `off` for a PgBouncer that can't do them."""
+
+
+class Place:
+    """What a URL says: where the database is, and how to connect to it.
+
+    Raises:
+        InvalidParams: it is no such URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            prepared = query.pop(PREPARED, "on")
+            given = conninfo_to_dict(
+                urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
+            )
+        except (ValueError, psycopg.Error):
+            # The driver's words have the URL in them, with its password.
+            raise InvalidParams.of(
+                "storage", "no URL like postgresql://user:password@host:5432/database"
+            ) from None
+        if prepared not in ("on", "off"):
+            raise InvalidParams.of("storage", f"{PREPARED} is on or off")
+        host = parts.netloc.rpartition("@")[2]
+        self.shown = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        """The URL without credentials."""
+        self._options = {**CONNECTION, **given}
+        self._prepare_threshold = 5 if prepared == "on" else None
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """A new connection, on which each statement is a transaction unless one was begun."""
+        return psycopg.connect(
+            autocommit=True, prepare_threshold=self._prepare_threshold, **self._options
+        )
+
+
+class Connections(peewee.PostgresqlDatabase):
+    """A connection a thread, all of which any thread may close."""
+
+    limited = False
+    """Whether statements must end within LONGEST_STATEMENT."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._opened: list[psycopg.Connection[Any]] = []
+        self._inherited: list[psycopg.Connection[Any]] = []
+        self._begun: dict[psycopg.Connection[Any], float] = {}
+        """When the statements that are under way have begun."""
+        self._watch: threading.Thread | None = None
+        self._closed = threading.Event()
+        super().__init__(place.shown, prefer_psycopg3=True)
+
+    def _connect(self) -> Any:
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._look, name="postgresql", daemon=True)
+            self._watch.start()
+        connection = self._place.connect()
+        self._opened.append(connection)
+        return connection
+
+    def get_tables(self, schema: str | None = None) -> list[str]:
+        """Those that a statement finds without naming a schema."""
+        [found] = self.execute_sql("SELECT current_schema()").fetchone()
+        tables: list[str] = super().get_tables(schema or found)
+        return tables
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        connection = self.connection()
+        self._begun[connection] = time.monotonic()
+        try:
+            return super().execute_sql(sql, params)
+        finally:
+            del self._begun[connection]
+
+    def execute_many(self, sql: str) -> None:
+        """Execute several statements, of which none gives anything, in one round trip."""
+        connection = self.connection()
+        self._begun[connection] = time.monotonic()
+        try:
+            # Several at once can't be prepared.
+            connection.execute(sql, prepare=False)
+        finally:
+            del self._begun[connection]
+
+    def _look(self) -> None:
+        """Give up on servers that are there and do not answer: only we can end that."""
+        while not self._closed.wait(LOOK_EVERY):
+            latest = time.monotonic() - LONGEST_STATEMENT
+            for connection, begun in list(self._begun.items()):
+                if self.limited and begun < latest:
+                    with suppress(OSError, psycopg.Error):
+                        _hang_up(connection.fileno())
+
+    def is_usable(self) -> bool:
+        """Whether this thread's connection can still be used."""
+        return not self.is_closed() and not self.connection().closed
+
+    def drop(self) -> None:
+        """Forget this thread's connection; the next statement makes a new one."""
+        if not self.is_closed():
+            connection = self.connection()
+            connection.close()
+            if connection in self._opened:
+                self._opened.remove(connection)
+        self.dispose()
+
+    def disown(self) -> None:
+        """Never use or close the connections of a parent process: they are in use there."""
+        self._inherited.extend(self._opened)
+        self._opened.clear()
+        self._begun.clear()
+        self._watch = None
+        self.dispose()
+
+    def close_all(self) -> None:
+        """Close the connections of all threads."""
+        self._closed.set()
+        self.dispose()
+        while self._opened:
+            self._opened.pop().close()
+
+
+def _hang_up(number: int) -> None:
+    """Shut a socket down, which the thread that waits for it takes for a lost connection."""
+    with socket.socket(fileno=socket.dup(number)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)

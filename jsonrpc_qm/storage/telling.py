@@ -1,0 +1,121 @@
+"""News between managers: what waits to be told, and the threads that tell and hear.
+
+News are sent after the commit and on connections of their own. They may be lost; managers look for
+themselves too.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import msgspec
+from uuid_utils import uuid7
+
+from jsonrpc_qm.storage.base import News
+
+logger = logging.getLogger("jsonrpc_qm.storage")
+
+AGAIN_AFTER = 1.0
+"""Seconds before another try to connect."""
+
+Heard = Callable[[News], None]
+
+
+class Message(News, frozen=True, kw_only=True):
+    """News, and who tells them."""
+
+    sender: str
+
+
+class Telling:
+    """Tells the other managers, and hears them, each in a thread of its own."""
+
+    longest: int
+    """Bytes of a message."""
+
+    gather = 0.0
+    """Seconds for which news wait for others to go along."""
+
+    lost: type[Exception]
+    """What the driver raises."""
+
+    def __init__(self, connect: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._connect = connect
+        self._name = str(uuid7())
+        self._waiting: SimpleQueue[News | None] = SimpleQueue()
+        self._closed = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def announce(self, news: News) -> None:
+        """Have others told; what is waiting by then goes along."""
+        if self._threads:
+            self._waiting.put(news)
+
+    def subscribe(self, heard: Heard) -> None:
+        """Begin to tell and to hear."""
+        for name, loop in (("tell", self._tell), ("listen", lambda c: self._listen(c, heard))):
+            thread = threading.Thread(target=self._keep, args=(loop,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """End both threads."""
+        self._closed.set()
+        self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, connection: Any, message: str) -> None:
+        """Have a message reach those who listen."""
+        raise NotImplementedError
+
+    def _listen(self, connection: Any, heard: Heard) -> None:
+        """Hear until `close`."""
+        raise NotImplementedError
+
+    def _keep(self, loop: Callable[[Any], None]) -> None:
+        """Run a loop on a connection, and on a new one whenever that is lost."""
+        while not self._closed.is_set():
+            try:
+                with self._connect() as connection:
+                    loop(connection)
+            except self.lost as error:
+                logger.info("no news between managers: %s", error)
+                self._closed.wait(AGAIN_AFTER)
+
+    def _tell(self, connection: Any) -> None:
+        while (news := self._waiting.get()) is not None:
+            if self.gather:
+                self._closed.wait(self.gather)
+            message = msgspec.json.encode(self._merged(news))
+            if len(message) > self.longest:
+                message = msgspec.json.encode(Message(sender=self._name, more=True))
+            self._send(connection, message.decode())
+
+    def _merged(self, news: News) -> Message:
+        due, finished, more = Counter(news.due), [*news.finished], news.more
+        while True:
+            try:
+                other = self._waiting.get_nowait()
+            except Empty:
+                break
+            if other is None:
+                self._waiting.put(None)
+                break
+            due.update(other.due)
+            finished.extend(other.finished)
+            more = more or other.more
+        return Message(sender=self._name, due=dict(due), finished=finished, more=more)
+
+    def _receive(self, message: str | bytes, heard: Heard) -> None:
+        try:
+            news = msgspec.json.decode(message, type=Message)
+        except msgspec.MsgspecError:
+            # Anybody may use the channel.
+            return
+        if news.sender != self._name:
+            heard(news)

@@ -1,0 +1,168 @@
+"""Two managers on one PostgreSQL database: they wake each other, and none of them is needed."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from itertools import count
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from jsonrpc_qm import Client
+from tests.acceptance.conftest import StartManager
+from tests.acceptance.load import Load
+from tests.acceptance.managers import ManagerProcess
+from tests.acceptance.rpc import RawCall, Rpc, until, until_heard_of
+from tests.acceptance.test_crash import check_answers, unfinished
+from tests.acceptance.worker_processes import WorkerProcess
+from tests.servers.postgresql import PostgresServer
+
+ROUNDS = 2
+
+AT_ONCE = 1.0
+"""Seconds that a machine under load may take for what usually takes some milliseconds."""
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A database server that tests may kill."""
+    with closing(PostgresServer()) as running:
+        yield running
+
+
+@pytest.fixture
+def database(server: PostgresServer) -> str:
+    """The URL of an empty database."""
+    return server.database(f"tasks{next(_numbers)}")
+
+
+@pytest.fixture
+def managers(start_manager: StartManager, database: str) -> list[ManagerProcess]:
+    """Two managers on it."""
+    return [start_manager("--storage", database) for _ in range(2)]
+
+
+@pytest.mark.timeout(120)
+def test_a_task_queued_at_one_manager_wakes_a_claim_at_another(
+    managers: list[ManagerProcess], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a notice of the database, long before it looks for itself."""
+    here, there = managers
+    seconds = []
+    with Rpc(here.url) as rpc:
+        for n in range(20):
+            with RawCall(there.url, "claim", names=["mail"], worker=f"w{n}", wait=30) as claim:
+                until_heard_of(rpc, f"w{n}")
+                start = time.monotonic()
+                queued = rpc("queue", name="mail")
+                [task] = claim.answer()
+                seconds.append(time.monotonic() - start)
+            assert task["id"] == queued["id"]
+    with capsys.disabled():
+        print(f"\nwoken after {median(seconds) * 1000:.0f} ms (median)", end=" ")
+    assert max(seconds) < AT_ONCE
+
+
+@pytest.mark.timeout(120)
+def test_a_waiting_get_task_sees_what_was_completed_at_another_manager(
+    managers: list[ManagerProcess],
+) -> None:
+    """`wait` ends with the task, wherever that ends."""
+    here, there = managers
+    with Rpc(here.url) as rpc:
+        queued = rpc("queue", name="mail")
+        [task] = rpc("claim", names=["mail"], wait=0)
+        with RawCall(there.url, "get_task", id=queued["id"], wait=50) as reader:
+            assert not reader.is_answered()
+            rpc("complete", id=task["id"], token=task["token"], result="done")
+            start = time.monotonic()
+            assert reader.answer()["result"] == "done"
+            assert time.monotonic() - start < 2 * AT_ONCE
+
+
+class Producing:
+    """Queues tasks for worker processes by the client, which knows of all managers."""
+
+    def __init__(self, urls: str) -> None:
+        self.ids: set[str] = set()
+        """The tasks whose queueing was answered."""
+        self._urls = urls
+        self._enough = Event()
+        self._thread = Thread(target=self._produce)
+
+    def _produce(self) -> None:
+        with Client(self._urls, retry_for=60) as client:
+            while not self._enough.wait(0.01):
+                self.ids.add(client.queue("pid", lease=2, max_lost=1000).id)
+
+    def __enter__(self) -> "Producing":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+
+@pytest.mark.timeout(240)
+def test_a_manager_a_worker_and_the_database_are_killed_under_load(
+    server: PostgresServer,
+    database: str,
+    managers: list[ManagerProcess],
+    start_manager: StartManager,
+    tmp_path: Path,
+) -> None:
+    """Whatever was answered holds, nothing is completed by two leases, and everything ends."""
+    urls = ",".join(manager.url for manager in managers)
+
+    def start_worker() -> WorkerProcess:
+        worker = WorkerProcess(urls, tmp_path, "--names", "pid")
+        return ended.enter_context(closing(worker))
+
+    load = Load(*(manager.url for manager in managers))
+    with ExitStack() as ended:
+        workers = [start_worker() for _ in range(2)]
+        with load.running(), Producing(urls) as producing:
+            for round in range(ROUNDS):
+                load.ledger.wait_for(answers=200)
+                port = managers[round].port
+                managers[round].kill()
+                load.ledger.wait_for(answers=100)
+                managers[round] = start_manager("--storage", database, port=port)
+                workers[round].close()
+                workers[round] = start_worker()
+                load.ledger.wait_for(answers=200)
+                server.kill()
+                server.start()
+                load.ledger.wait_for(answers=200)
+            producing.__exit__()
+            load.stop_producing()
+            with Rpc(managers[0].url) as rpc:
+                until(lambda: unfinished(rpc) == 0, within=60)
+                load.stop()
+                stats = rpc("stats")["names"]
+    assert [manager.stop() for manager in managers] == [0, 0]
+    check_database(database, load, producing, stats)
+
+
+def check_database(database: str, load: Load, producing: Producing, stats: dict[str, Any]) -> None:
+    """It agrees with all that was answered."""
+    with psycopg.connect(database) as stored:
+        check_answers(load.ledger, lambda sql: stored.execute(sql).fetchall())
+        rows = stored.execute("SELECT id, status FROM task WHERE name = 'pid'").fetchall()
+        counted = Counter(stored.execute("SELECT name, status FROM task").fetchall())
+    assert {id for id, _ in rows} >= producing.ids
+    assert {status for _, status in rows} == {"completed"}
+    assert counted == {
+        (name, status): tasks
+        for name, row in stats.items()
+        for status, tasks in row.items()
+        if status in ("completed", "failed") and tasks
+    }

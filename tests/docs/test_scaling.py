@@ -1,0 +1,239 @@
+"""The configurations in docs/storages.md are good ones: HAProxy before two managers, containers."""
+
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from jsonrpc_qm import Client
+from jsonrpc_qm.cli.main import cli
+from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.params import MAX_WAIT
+from tests.acceptance.databases import POSTGRESQL, empty_postgresql
+from tests.acceptance.managers import ManagerProcess, sqlite_url
+from tests.acceptance.rpc import Rpc, until, until_heard_of
+from tests.docs.markdown import ROOT, read
+from tests.docs.shell import need
+
+STORAGES = read(ROOT / "docs" / "storages.md")
+(HAPROXY,) = [
+    block for section in STORAGES.sections for block in section.blocks if block.kind == "haproxy"
+]
+HOSTS = ("10.0.0.11:8642", "10.0.0.12:8642")
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> str:
+    """What both managers share: PostgreSQL where a variable names one, else a file."""
+    return empty_postgresql() if os.environ.get(POSTGRESQL) else sqlite_url(tmp_path / "tasks.db")
+
+
+@pytest.fixture
+def managers(storage: str, tmp_path: Path) -> Iterator[list[ManagerProcess]]:
+    """Two, on one storage."""
+    with (
+        closing(ManagerProcess("--storage", storage, folder=tmp_path)) as first,
+        closing(ManagerProcess("--storage", storage, folder=tmp_path)) as second,
+    ):
+        yield [first, second]
+
+
+@pytest.fixture
+def url(managers: list[ManagerProcess], tmp_path: Path) -> Iterator[str]:
+    """The URL of HAProxy in front of them."""
+    with haproxy(tmp_path, [manager.port for manager in managers]) as address:
+        yield f"http://{address}"
+
+
+@contextmanager
+def haproxy(folder: Path, ports: list[int]) -> Iterator[str]:
+    """HAProxy with the configuration as it stands there, but for addresses and sizes; its own."""
+    program = need("haproxy")
+    address = f"127.0.0.1:{_free_port()}"
+    text = HAPROXY.text.replace("0.0.0.0:8642", address)
+    for host, port in zip(HOSTS, ports, strict=True):
+        assert text.count(host) == 1
+        text = text.replace(host, f"127.0.0.1:{port}")
+    # It starts only where it may open more than twice as many files.
+    text = re.sub(r"maxconn \d+", "maxconn 100", text)
+    path = folder / "haproxy.cfg"
+    path.write_text(text)
+    with (folder / "haproxy.log").open("wb") as log:
+        running = subprocess.Popen([program, "-db", "-f", path], stdout=log, stderr=log)
+    try:
+        until(lambda: _listens(address) or running.poll() is not None)
+        assert running.poll() is None, (folder / "haproxy.log").read_text()
+        yield address
+    finally:
+        running.kill()
+        running.wait()
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+# -- HAProxy --------------------------------------------------------------------------------
+
+
+def test_haproxy_takes_the_configuration(tmp_path: Path) -> None:
+    """As it stands there, and has nothing to warn of."""
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(HAPROXY.text)
+    done = subprocess.run(
+        [need("haproxy"), "-c", "-f", path], capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "WARNING" not in said
+    assert "ALERT" not in said
+
+
+def test_its_timeouts_are_longer_than_the_longest_poll() -> None:
+    """Those of the client's side and of the managers'."""
+    found = dict(re.findall(r"timeout (client|server) (\d+)s", HAPROXY.text))
+    assert set(found) == {"client", "server"}
+    assert all(int(seconds) > MAX_WAIT for seconds in found.values())
+
+
+@pytest.mark.timeout(120)
+def test_the_longest_poll_survives(url: str) -> None:
+    """A claim that finds nothing is answered by its manager, not by HAProxy's patience."""
+    with Rpc(url, timeout=MAX_WAIT + 15) as rpc:
+        start = monotonic()
+        assert rpc("claim", names=["nothing"], wait=MAX_WAIT) == []
+        assert monotonic() - start >= MAX_WAIT
+
+
+def test_a_task_queued_at_one_manager_is_done_at_another(
+    url: str, managers: list[ManagerProcess]
+) -> None:
+    """All of them are one queue."""
+    first, second = (Rpc(manager.url) for manager in managers)
+    with first, second, closing(Client(url, retry_for=0)) as client:
+        task = client.queue("a")
+        [claimed] = first("claim", names=["a"], worker="w")
+        assert claimed["id"] == task.id
+        second("complete", id=task.id, token=claimed["token"], result=1)
+        assert client.get_task(task.id, wait=10).result == 1
+
+
+def test_a_killed_manager_is_taken_out_and_comes_back(
+    url: str, managers: list[ManagerProcess], storage: str, tmp_path: Path
+) -> None:
+    """No call fails that was made after a kill -9; and when it is back, it serves alone."""
+    killed, other = managers
+    with closing(Client(url, retry_for=0)) as client:
+        for number in range(10):
+            client.queue("a", number)
+        killed.kill()
+        for number in range(10, 40):
+            client.queue("a", number)
+        assert len(client.claim(["a"], max_tasks=100)) == 40
+    with closing(ManagerProcess("--storage", storage, folder=tmp_path, port=killed.port)) as again:
+        other.kill()
+        with closing(Client(url, retry_for=20)) as client:
+            assert client.queue("b").name == "b"
+            assert client.stats()["names"]["a"]["started"] == 40
+        assert again.process.poll() is None
+
+
+def test_polls_at_a_killed_manager_end(url: str, managers: list[ManagerProcess]) -> None:
+    """Whoever waits there is told within seconds, and finds the other when it calls again."""
+    ended: dict[str, Any] = {}
+
+    def wait(worker: str) -> None:
+        with closing(Client(url, retry_for=0)) as client:
+            try:
+                ended[worker] = client.claim(["a"], worker=worker, wait=30)
+            except Unavailable as error:
+                ended[worker] = error
+
+    waiting = [threading.Thread(target=wait, args=(worker,)) for worker in ("v", "w")]
+    # A call past HAProxy, so that only these two count: each manager gets one of them.
+    with Rpc(managers[1].url) as rpc:
+        for worker, thread in zip(("v", "w"), waiting, strict=True):
+            thread.start()
+            until_heard_of(rpc, worker)
+    managers[0].kill()
+    until(lambda: len(ended) == 1, within=10)
+    assert isinstance(next(iter(ended.values())), Unavailable)
+    with closing(Client(url, retry_for=0)) as client:
+        task = client.queue("a")
+    for thread in waiting:
+        thread.join(20)
+    assert [[task.id]] == [
+        [claimed.id for claimed in answer] for answer in ended.values() if isinstance(answer, list)
+    ]
+
+
+def test_a_claim_that_hangs_up_behind_haproxy_takes_nothing(url: str) -> None:
+    """HAProxy passes the hang-up on, so the next task goes to who is there."""
+    address = url.removeprefix("http://")
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "claim", "params": [["a"], "gone"]}'
+    head = (
+        f"POST /rpc HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    host, _, port = address.partition(":")
+    with closing(Client(url, retry_for=0)) as client:
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+            until(lambda: "gone" in [worker.worker for worker in client.workers()])
+        task = client.queue("a")
+        assert [found.id for found in client.claim(["a"], wait=8)] == [task.id]
+
+
+# -- containers -----------------------------------------------------------------------------
+
+
+def test_the_containers_belong_together() -> None:
+    """Each service depends on services that are there, uses volumes that are there, and can be
+    made: from an image or from this checkout."""
+    services = COMPOSE["services"]
+    assert set(services) == {"database", "manager", "worker"}
+    for service in services.values():
+        assert ("image" in service) != ("build" in service)
+        assert set(service.get("depends_on", ())) <= set(services)
+        volumes = {volume.partition(":")[0] for volume in service.get("volumes", ())}
+        assert volumes <= set(COMPOSE["volumes"])
+    assert services["manager"]["depends_on"]["database"]["condition"] == "service_healthy"
+    assert "healthcheck" in services["database"]
+
+
+@pytest.mark.parametrize("service", ["manager", "worker"])
+def test_the_containers_run_commands_that_are_there(service: str) -> None:
+    """With options that they have."""
+    program, *args = COMPOSE["services"][service]["command"]
+    assert program == "jsonrpc-qm"
+    context = cli.commands[args[0]].make_context(args[0], args[1:])
+    assert context.params
+
+
+def test_the_containers_find_each_other() -> None:
+    """By the names and variables that there are."""
+    services = COMPOSE["services"]
+    [(variable, storage)] = services["manager"]["environment"].items()
+    help_of_serve = CliRunner().invoke(cli, ["serve", "--help"]).stdout
+    assert variable in help_of_serve
+    assert re.fullmatch(r"postgresql://queue:\$\{POSTGRES_PASSWORD:.*\}@database/queue", storage)
+    assert services["worker"]["environment"] == {"JSONRPC_QM_URL": "http://manager:8642"}

@@ -1,0 +1,398 @@
+"""What only PostgreSQL has: a server that goes away, transactions at the same time, a URL."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from jsonrpc_qm.errors import Conflict, InvalidParams, QueueError, Unavailable
+from jsonrpc_qm.execution import execute, execute_apart
+from jsonrpc_qm.operations import Operation, Step
+from jsonrpc_qm.storage import postgresql_connections
+from jsonrpc_qm.storage.base import Claim, Filter, News, Sighting
+from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+from jsonrpc_qm.storage.urls import open_storage
+from jsonrpc_qm.transitions import Cancel, Retry
+from tests.records import NOW, a_record
+from tests.servers.postgresql import PostgresServer, empty_schema
+from tests.storage.verbs import add, changed, get
+
+ZERO = "a\x00b"
+
+
+@pytest.fixture
+def url() -> str:
+    """An empty schema."""
+    return empty_schema()
+
+
+@pytest.fixture
+def storage(url: str) -> Iterator[PostgresqlStorage]:
+    """A storage in it."""
+    with closing(PostgresqlStorage(url)) as opened:
+        yield opened
+
+
+def end_connections(url: str) -> None:
+    """Have the server end all connections of storages, as a restart does."""
+    with psycopg.connect(url, autocommit=True) as operator:
+        operator.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'jsonrpc-qm'"
+        )
+
+
+def adding(*records: Any) -> Operation[Any]:
+    return Operation((Step("add", [list(records)]),), lambda added: added[0])
+
+
+# -- text that it can't hold --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("param", "verb"),
+    [
+        ("names", lambda storage: storage.claim([Claim(names=(ZERO,))], NOW)),
+        ("worker", lambda storage: storage.claim([Claim(names=("a",), worker=ZERO)], NOW)),
+        ("worker", lambda storage: storage.saw([Sighting(worker=ZERO)], NOW)),
+        ("worker", lambda storage: storage.drain(ZERO, NOW)),
+        ("name", lambda storage: storage.pause(ZERO, True)),
+        ("name", lambda storage: storage.purge(Filter(name=ZERO), 1)),
+    ],
+)
+def test_zero_characters_are_refused_by_the_name_of_the_parameter(
+    storage: PostgresqlStorage, param: str, verb: Callable[[PostgresqlStorage], object]
+) -> None:
+    """As a refusal of this call, after which the storage goes on."""
+    with pytest.raises(InvalidParams) as caught, storage.transaction():
+        verb(storage)
+    assert caught.value.data["param"] == param
+    with pytest.raises(InvalidParams):
+        storage.page(ZERO, None, 1, None)
+    add(storage, a_record("a"))
+
+
+def test_a_refused_operation_takes_none_of_its_neighbours_down(storage: PostgresqlStorage) -> None:
+    """Others of its transaction are carried out."""
+    pause: Operation[Any] = Operation((Step("pause", [(ZERO, True)]),), lambda _: True)
+    refused, added = execute_apart(storage, [pause, adding(a_record("a"))])
+    assert isinstance(refused, InvalidParams)
+    assert added == [[[a_record("a")]]]
+
+
+# -- connections --------------------------------------------------------------------------------
+
+
+def test_a_lost_connection_is_made_anew_for_reads_and_new_transactions(
+    storage: PostgresqlStorage, url: str
+) -> None:
+    """Nothing has been done by then, so nobody hears of it."""
+    add(storage, a_record("a"))
+    end_connections(url)
+    assert get(storage, "a") == a_record("a")
+    end_connections(url)
+    add(storage, a_record("b"))
+
+
+def test_a_connection_lost_within_a_transaction_leaves_nothing_behind(
+    storage: PostgresqlStorage, url: str
+) -> None:
+    """It is Unavailable, and the next one begins anew."""
+
+    def lose() -> None:
+        with storage.transaction():
+            storage.add([[a_record("a")]], NOW)
+            end_connections(url)
+            storage.add([[a_record("b")]], NOW)
+
+    with pytest.raises(Unavailable) as caught:
+        lose()
+    assert "answer_lost" not in caught.value.data
+    assert storage.get(["a", "b"]) == [None, None]
+
+
+def test_a_connection_lost_at_the_commit_says_that_it_may_have_happened(
+    storage: PostgresqlStorage, url: str
+) -> None:
+    """A client then repeats only what may be repeated."""
+
+    def lose() -> None:
+        with storage.transaction():
+            storage.pause("mail", True)
+            end_connections(url)
+
+    with pytest.raises(Unavailable) as caught:
+        lose()
+    assert caught.value.data["answer_lost"] is True
+    add(storage, a_record("a"))
+
+
+def test_a_server_killed_and_started_again_has_what_was_answered() -> None:
+    """While it is away calls are Unavailable; then the storage goes on by itself."""
+    with closing(PostgresServer()) as server, closing(PostgresqlStorage(server.url)) as storage:
+        add(storage, a_record("a"))
+        server.kill()
+        with pytest.raises(Unavailable):
+            add(storage, a_record("b"))
+        with pytest.raises(Unavailable):
+            storage.get(["a"])
+        server.start()
+        assert storage.get(["a", "b"]) == [a_record("a"), None]
+        add(storage, a_record("c"))
+        server.restart()
+        add(storage, a_record("d"))
+
+
+def test_a_server_that_never_answers_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if it is there and keeps the connection."""
+    monkeypatch.setattr(postgresql_connections, "LONGEST_STATEMENT", 0.2)
+    monkeypatch.setattr(postgresql_connections, "LOOK_EVERY", 0.05)
+    with closing(PostgresqlStorage(url)) as storage:
+        start = time.monotonic()
+        with pytest.raises(Unavailable), storage.transaction():
+            storage.run("SELECT pg_sleep(20)")
+        assert time.monotonic() - start < 10
+        add(storage, a_record("a"))
+
+
+def test_a_server_that_accepts_and_says_nothing_is_unavailable() -> None:
+    """After the connection's timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unavailable, match=place):
+            open_storage(f"postgresql://jo:secret@{place}/tasks?connect_timeout=2")
+
+
+def test_close_ends_the_connections_of_all_threads(url: str) -> None:
+    """From whichever thread it is called; the news' connections too."""
+    storage = PostgresqlStorage(f"{url}&application_name=closing")
+    storage.subscribe(lambda news: None)
+    with ThreadPoolExecutor(3) as threads:
+        meeting = threading.Barrier(3)
+
+        def read() -> None:
+            meeting.wait(10)
+            storage.get(["a"])
+
+        for reading in [threads.submit(read) for _ in range(3)]:
+            reading.result()
+        threads.submit(storage.close).result()
+        storage.close()
+    with psycopg.connect(url, autocommit=True) as operator:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'closing'"
+        for _ in range(100):
+            row = operator.execute(sql).fetchone()
+            if row == (0,):
+                break
+            time.sleep(0.05)
+        assert row == (0,)
+
+
+def test_a_fork_leaves_the_parents_connections_alone(storage: PostgresqlStorage) -> None:
+    """Either side works on."""
+    add(storage, a_record("a"))
+    pid = os.fork()
+    if pid == 0:
+        try:
+            add(storage, a_record("b"))
+            storage.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert storage.get(["a", "b"]) == [a_record("a"), a_record("b")]
+
+
+# -- transactions at the same time --------------------------------------------------------------
+
+
+def test_tasks_with_one_unique_key_queued_at_the_same_time_are_one(
+    storage: PostgresqlStorage,
+) -> None:
+    """Whoever comes second is answered with the first; no error gets out."""
+    with ThreadPoolExecutor(4) as threads:
+        for turn in range(10):
+            operations = [
+                adding(a_record(f"{turn}-{n}", unique_key=str(turn)), a_record(f"{turn}-{n}-more"))
+                for n in range(4)
+            ]
+            firsts = {
+                answers[0][0][0][0].id
+                for answers in threads.map(lambda each: execute(storage, [each]), operations)
+            }
+            assert len(firsts) == 1
+    assert storage.stats(NOW)["mail"].queued == 10 * (1 + 4)
+
+
+def test_transactions_in_a_circle_are_run_again(storage: PostgresqlStorage) -> None:
+    """A deadlock is not the callers' business."""
+    add(storage, *[a_record(f"t{n}") for n in range(2)])
+    meeting = threading.Barrier(2)
+
+    def pauses(names: list[str]) -> Any:
+        operation: Operation[Any] = Operation(
+            (Step("pause", [(name, True) for name in names]),), lambda _: True
+        )
+        meeting.wait(10)
+        return execute_apart(storage, [operation])
+
+    with ThreadPoolExecutor(2) as threads:
+        for turn in range(2):
+            names = [f"{turn}-{n}" for n in range(50)]
+            answers = list(threads.map(pauses, [names, names[::-1]]))
+            assert not any(isinstance(answer[0], QueueError) for answer in answers)
+
+
+def test_a_retry_that_loses_its_unique_key_meanwhile_is_a_conflict(
+    storage: PostgresqlStorage,
+) -> None:
+    """The database's own check of the key is the last word."""
+    add(storage, a_record("a", unique_key="k"))
+    changed(storage, Cancel(id="a"))
+    operation: Operation[Any] = Operation(
+        (Step("transition", [Retry(id="a")]),), lambda answers: answers[0]
+    )
+    with ThreadPoolExecutor(1) as thread, storage.transaction():
+        storage.add([[a_record("b", unique_key="k")]], NOW)
+        retrying = thread.submit(execute_apart, storage, [operation])
+        # Until it waits for this transaction.
+        for _ in range(200):
+            if storage.run("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
+                break
+            time.sleep(0.02)
+    [answer] = retrying.result()
+    assert not isinstance(answer, QueueError)
+    assert isinstance(answer[0][0], Conflict)
+    assert answer[0][0].data == {"id": "b"}
+
+
+def test_claims_at_the_same_time_take_each_task_once(storage: PostgresqlStorage) -> None:
+    """And each takes no more than it asked for."""
+    add(storage, *[a_record(f"t{n}") for n in range(400)])
+
+    def claim(_: int) -> list[str]:
+        with storage.transaction():
+            [taken] = storage.claim([Claim(names=("mail", "other"), max_tasks=7)], NOW)
+        assert len(taken) <= 7
+        return [record.id for record in taken]
+
+    with ThreadPoolExecutor(4) as threads:
+        taken = [id for ids in threads.map(claim, range(60)) for id in ids]
+    assert len(taken) == len(set(taken)) == 400
+    assert storage.stats(NOW)["mail"].started == 400
+
+
+# -- its clock, its settings, its URL -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [-7, 7])
+def test_leases_are_judged_by_the_servers_clock(
+    url: str, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    """However wrong the manager's own is."""
+    right = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: right() + minutes * 60 * 10**9)
+    with closing(PostgresqlStorage(url)) as storage:
+        assert abs(storage.now() - right() // 1000) < 1_000_000
+
+
+@pytest.mark.parametrize(("setting", "said"), [("off", 1), ("on", 0), ("local", 0)])
+def test_a_setting_that_may_lose_answered_calls_is_warned_of(
+    url: str, caplog: pytest.LogCaptureFixture, setting: str, said: int
+) -> None:
+    """In one line."""
+    with caplog.at_level(logging.WARNING):
+        PostgresqlStorage(f"{url}%20-csynchronous_commit%3D{setting}").close()
+    assert len(caplog.messages) == said
+    assert all("synchronous_commit is off" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://jo:secret@127.0.0.1:1/tasks",
+        "postgresql://jo@127.0.0.1:1/tasks?password=secret",
+        "postgresql://jo:secret@127.0.0.1:port/tasks",
+        "postgresql://jo:secret@[::1/tasks",
+        "postgresql://jo:secret@127.0.0.1/tasks?nonsense=secret",
+        "postgresql://jo:secret@127.0.0.1/tasks?prepared_statements=secret",
+        "postgres+tls://jo:secret@127.0.0.1/tasks",
+    ],
+)
+def test_passwords_are_in_no_message(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is wrong with the URL or the server."""
+    with pytest.raises(QueueError) as caught:
+        open_storage(url)
+    assert "secret" not in f"{caught.value} {caught.value.data} {caplog.text}"
+
+
+def test_the_url_is_shown_without_credentials(storage: PostgresqlStorage) -> None:
+    """In `stats`, for one."""
+    assert storage.url.startswith("postgresql://127.0.0.1:") or "@" not in storage.url
+    assert "options" not in storage.url
+
+
+def test_prepared_statements_can_be_turned_off(url: str) -> None:
+    """For a PgBouncer that can't do them; then there are none, however often one is run."""
+    with closing(PostgresqlStorage(f"{url}&prepared_statements=off")) as storage:
+        for _ in range(20):
+            storage.get(["a"])
+        assert storage.run("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+
+
+def test_a_missing_driver_is_one_line_that_names_the_extra() -> None:
+    """And the package itself does without."""
+    program = """
+import sys
+sys.modules["psycopg"] = None
+import jsonrpc_qm
+from jsonrpc_qm.errors import Unavailable
+try:
+    jsonrpc_qm.open_storage("postgresql://127.0.0.1/tasks")
+except Unavailable as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stderr == ""
+    assert run.stdout == (
+        "Unavailable: psycopg is not installed; install it with:"
+        " pip install 'jsonrpc-qm[postgresql]'\n"
+    )
+
+
+# -- news between managers ----------------------------------------------------------------------
+
+
+def test_news_reach_other_storages_and_not_their_sender(url: str) -> None:
+    """Whatever else is said on the channel."""
+    heard: list[News] = []
+    arrived, listening = threading.Event(), threading.Event()
+
+    def hear(news: News) -> None:
+        listening.set()
+        heard.append(news)
+        if news.due == {"mail": 1}:
+            arrived.set()
+
+    with closing(PostgresqlStorage(url)) as here, closing(PostgresqlStorage(url)) as there:
+        own: list[News] = []
+        here.subscribe(own.append)
+        there.subscribe(hear)
+        assert listening.wait(10)
+        with psycopg.connect(url, autocommit=True) as stranger:
+            stranger.execute("NOTIFY jsonrpc_qm, 'nonsense'")
+        here.announce(News(due={"mail": 1}, finished=["a"]))
+        assert arrived.wait(10)
+    assert heard[0].more
+    assert [news.finished for news in heard if news.due == {"mail": 1}] == [["a"]]
+    assert all(news.due != {"mail": 1} for news in own)

@@ -78,10 +78,6 @@ class _Batch:
             start += length
 
 
-TRIES = 5
-"""How often a transaction is carried out that others are in the way of."""
-
-
 def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
     """Carry all out in one transaction; for each operation the answers to its steps.
 

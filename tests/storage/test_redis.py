@@ -12,7 +12,7 @@ import redis
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.manager import QueueManager
-from jsonrpc_qm.storage.base import Contended, News
+from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_server import RedisServer, warnings_of
@@ -103,7 +103,7 @@ def test_what_another_manager_changed_is_not_written_over(
             storage.transition([Cancel(id="a")], NOW)
             changed(other, Cancel(id="a"), now=NOW + 1)
 
-    with pytest.raises(Contended):
+    with pytest.raises(Overtaken):
         cancel_at_the_same_time()
     assert get(storage, "b") is None
     cancelled = get(storage, "a")
@@ -119,7 +119,7 @@ def test_a_unique_key_counts_between_managers(storage: RedisStorage, other: Redi
             storage.add([[a_record("a", unique_key="k")]], NOW)
             add(other, a_record("b", unique_key="k"))
 
-    with pytest.raises(Contended):
+    with pytest.raises(Overtaken):
         add_at_the_same_time()
     assert add(storage, a_record("a", unique_key="k")) == [a_record("b", unique_key="k")]
 

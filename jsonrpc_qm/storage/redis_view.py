@@ -5,6 +5,7 @@ script: it writes everything, or nothing when what was read has changed meanwhil
 """
 
 import os
+import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -19,6 +20,8 @@ from jsonrpc_qm.storage.redis_keys import REVISION, Keys, Place, Stored
 Run = Callable[[Sequence[Sequence[Any]]], list[Any]]
 """Carries out commands together and gives their replies."""
 
+
+_length = struct.Struct(">I").pack
 
 DELETED = b"-"
 """Stands for the value of a task that is to be deleted."""
@@ -366,7 +369,7 @@ class Commit:
 
     def arguments(self) -> list[bytes]:
         """The script's ARGV."""
-        strings = b"".join([len(string).to_bytes(4, "big") + string for string in self._strings])
+        strings = b"".join([_length(len(string)) + string for string in self._strings])
         return [self.mark, msgspec.msgpack.encode(self._steps), strings]
 
 

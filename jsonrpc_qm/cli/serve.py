@@ -36,7 +36,7 @@ logger = logging.getLogger("jsonrpc_qm.cli")
     envvar="JSONRPC_QM_STORAGE",
     default=DEFAULT_STORAGE,
     metavar="URL",
-    help="Where tasks are kept: sqlite:///file, postgresql://..., mysql://..., redis://..., or memory:.",
+    help="Where tasks are kept: sqlite:///file, postgresql:, mysql: or redis://..., or memory:.",
 )
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=8642, help="0 for any that is free.")

@@ -1,6 +1,5 @@
 """A queue moves from one storage to another, and its schema to another version, by command line."""
 
-import os
 import re
 import subprocess
 import sys
@@ -14,11 +13,11 @@ import pytest
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from jsonrpc_qm.storage.urls import open_storage
 from tests.acceptance.conftest import StartManager
-from tests.acceptance.databases import POSTGRESQL, empty_postgresql
 from tests.acceptance.managers import environment, failed_start, sqlite_url
 from tests.acceptance.rpc import Rpc
 from tests.acceptance.terminals import Terminal
 from tests.records import a_record
+from tests.servers.postgresql import empty_schema
 from tests.storage.verbs import add
 
 PROGRAM = (sys.executable, "-m", "jsonrpc_qm")
@@ -36,11 +35,7 @@ def program(*args: str) -> tuple[int, str, str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of another storage, which is empty."""
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path / "to.db")
-    if not os.environ.get(POSTGRESQL):
-        pytest.skip(f"{POSTGRESQL} names no server")
-    return empty_postgresql()
+    return empty_schema() if request.param == "postgresql" else sqlite_url(tmp_path / "to.db")
 
 
 def fill(rpc: Rpc) -> list[str]:

@@ -1,6 +1,5 @@
 """The configurations in docs/storages.md are good ones: HAProxy before two managers, containers."""
 
-import os
 import re
 import socket
 import subprocess
@@ -19,11 +18,11 @@ from jsonrpc_qm import Client
 from jsonrpc_qm.cli.main import cli
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.params import MAX_WAIT
-from tests.acceptance.databases import POSTGRESQL, empty_postgresql
-from tests.acceptance.managers import ManagerProcess, sqlite_url
+from tests.acceptance.managers import ManagerProcess
 from tests.acceptance.rpc import Rpc, until, until_heard_of
 from tests.docs.markdown import ROOT, read
 from tests.docs.shell import need
+from tests.servers.postgresql import empty_schema
 
 STORAGES = read(ROOT / "docs" / "storages.md")
 (HAPROXY,) = [
@@ -34,9 +33,9 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> str:
-    """What both managers share: PostgreSQL where a variable names one, else a file."""
-    return empty_postgresql() if os.environ.get(POSTGRESQL) else sqlite_url(tmp_path / "tasks.db")
+def storage() -> str:
+    """What both managers share."""
+    return empty_schema()
 
 
 @pytest.fixture

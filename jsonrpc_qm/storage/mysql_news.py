@@ -10,7 +10,7 @@ import pymysql
 from jsonrpc_qm.storage.base import News
 from jsonrpc_qm.storage.telling import Heard, Telling
 
-LOOK_EVERY = (0.01, 0.04)
+LOOK_EVERY = (0.005, 0.025)
 """Seconds between two looks: right after there were news, and after there were none for a while."""
 
 KEEP = 2
@@ -22,7 +22,7 @@ class MysqlNews(Telling):
 
     longest = 2000
 
-    gather = 0.005
+    gather = 0.002
 
     lost = pymysql.Error
 
@@ -56,4 +56,4 @@ class MysqlNews(Telling):
                 for number, message in rows:
                     last = number
                     self._receive(message, heard)
-                pause = shortest if rows else min(pause * 1.5, longest)
+                pause = shortest if rows else min(pause * 1.2, longest)

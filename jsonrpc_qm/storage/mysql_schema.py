@@ -32,11 +32,14 @@ _TASK_EXTRAS = """
     urgency int AS (-priority) VIRTUAL,
     held_key varchar(200) AS (
         CASE WHEN status IN ('queued', 'scheduled', 'started') THEN unique_key END) VIRTUAL,
+    ready_name varchar(200) AS (CASE WHEN status = 'queued' THEN name END) VIRTUAL,
+    ended_status varchar(16) AS (
+        CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN status END) VIRTUAL,
     UNIQUE KEY task_id (id),
     UNIQUE KEY task_unique (name, held_key),
-    KEY task_ready (name, status, urgency, run_at),
+    KEY task_ready (ready_name, urgency, run_at),
     KEY task_due (due_at),
-    KEY task_finished (status, finished_at),
+    KEY task_finished (ended_status, finished_at),
     KEY task_listing (name, status)"""
 
 NEWS = """
@@ -44,7 +47,7 @@ NEWS = """
         number bigint AUTO_INCREMENT,
         told_at bigint NOT NULL,
         sender varchar(36) NOT NULL,
-        message varchar(2000) NOT NULL,
+        message varbinary(2000) NOT NULL,
         PRIMARY KEY (number) USING BTREE
     ) ENGINE = MEMORY, CHARACTER SET utf8mb4, COLLATE utf8mb4_bin"""
 """In memory only: news may be lost, and a commit that nobody needs costs the disk's time."""

@@ -33,7 +33,7 @@ OTHER_WORDS = {
         WHERE due_at <= ? AND status = 'scheduled' AND run_at <= ? GROUP BY name""",
     statements.OLDEST: """
         SELECT priority, run_at FROM task FORCE INDEX (task_ready)
-        WHERE status = 'queued' AND name = ? AND urgency > -cast(? AS signed)
+        WHERE ready_name = ? AND urgency > -cast(? AS signed)
         ORDER BY urgency, run_at LIMIT 1""",
     statements.LIST_BRANCH: """
         SELECT seq FROM task FORCE INDEX (task_listing)
@@ -43,7 +43,7 @@ OTHER_WORDS = {
 
 CANDIDATES = f"""
     SELECT seq, {ROW} FROM task FORCE INDEX (task_ready)
-    WHERE status = 'queued' AND name = ?
+    WHERE ready_name = ?
         AND (expires_at IS NULL OR attempts > 0 OR expires_at > ?)
     ORDER BY urgency, run_at, seq LIMIT ?{SKIPPING}"""
 """Lock the first due tasks of a name that nobody else has locked."""
@@ -75,7 +75,7 @@ def finished(*, by_name: bool) -> str:
     """Lock the tasks that finished first, of one status, that nobody else has locked."""
     return f"""
         SELECT finished_at, seq, name, status FROM task FORCE INDEX (task_finished)
-        WHERE status = ? AND finished_at < ? {"AND name = ?" if by_name else ""}
+        WHERE ended_status = ? AND finished_at < ? {"AND name = ?" if by_name else ""}
         ORDER BY finished_at, seq LIMIT ?{SKIPPING}"""
 
 

@@ -111,7 +111,7 @@ class Telling:
             more = more or other.more
         return Message(sender=self._name, due=dict(due), finished=finished, more=more)
 
-    def _receive(self, message: str, heard: Heard) -> None:
+    def _receive(self, message: str | bytes, heard: Heard) -> None:
         try:
             news = msgspec.json.decode(message, type=Message)
         except msgspec.MsgspecError:

@@ -1,4 +1,4 @@
-"""What only MySQL and MariaDB have: a server that is away, locks of others, how texts compare."""
+"""What only MySQL and MariaDB have: a server that may be away, others' locks, texts' order."""
 
 import logging
 import sys

@@ -36,7 +36,7 @@ logger = logging.getLogger("jsonrpc_qm.cli")
     envvar="JSONRPC_QM_STORAGE",
     default=DEFAULT_STORAGE,
     metavar="URL",
-    help="Where tasks are kept: sqlite:///file, postgresql://, mysql://, redis://..., memory:.",
+    help="Where tasks are kept: sqlite:///file, postgresql:, mysql: or redis://..., or memory:.",
 )
 @option("--host", default="127.0.0.1", help="The address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=8642, help="0 for any that is free.")
@@ -113,13 +113,22 @@ def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
     from jsonrpc_qm.manager import QueueManager
 
     manager = load_app(app) if app else QueueManager(url)
-    said_twice = logging.getLogger("jsonrpc_qm.storage")
-    # What a storage logs when it can't be opened is the error that the command ends with.
-    said_twice.disabled = True
+    said: list[logging.LogRecord] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        said.append(record)
+        return False
+
+    storages = logging.getLogger("jsonrpc_qm.storage")
+    storages.addFilter(keep)
     try:
-        return manager.storage, next(iter(manager.registry), FIRST_NAME)
+        storage = manager.storage
     finally:
-        said_twice.disabled = False
+        storages.removeFilter(keep)
+    # When it can't be opened this is not reached: the error that the command ends with says it.
+    for record in said:
+        storages.handle(record)
+    return storage, next(iter(manager.registry), FIRST_NAME)
 
 
 def greeting(url: str, storage: str, *, app: str | None, name: str) -> str:

@@ -35,9 +35,7 @@ def program(*args: str) -> tuple[int, str, str]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of another storage, which is empty."""
-    if request.param == "sqlite":
-        return sqlite_url(tmp_path / "to.db")
-    return empty_schema()
+    return empty_schema() if request.param == "postgresql" else sqlite_url(tmp_path / "to.db")
 
 
 def fill(rpc: Rpc) -> list[str]:

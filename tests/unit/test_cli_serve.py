@@ -15,6 +15,7 @@ from jsonrpc_qm.cli.serve import greeting, reachable_url
 from jsonrpc_qm.server import running
 from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.memory import MemoryStorage
 from jsonrpc_qm.storage.sqlite import DEFAULT_PATH
 from tests.unit.cli_fakes import run
 
@@ -118,6 +119,19 @@ qm = QueueManager("sqlite:///of-the-app.db")
 @qm.worker("greet")
 def greet(): ...
 """
+
+
+def test_what_a_storage_warns_of_when_it_is_opened_is_logged(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That an answered call could be lost, for one."""
+
+    def opened(url: str) -> Storage:
+        logging.getLogger("jsonrpc_qm.storage").warning("calls could be lost")
+        return MemoryStorage()
+
+    monkeypatch.setattr("jsonrpc_qm.manager.open_storage", opened)
+    assert serve().stderr.count("calls could be lost") == 1
 
 
 @pytest.fixture

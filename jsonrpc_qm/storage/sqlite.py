@@ -232,11 +232,26 @@ class _Connections(peewee.SqliteDatabase):
     def _connect(self) -> Any:
         # Without this a file that was moved would be made anew, empty.
         self._check()
-        connection = super()._connect()  # type: ignore[misc]
+        connection = self._opened_file()
         # From here on SqliteStorage.run does the waiting.
         connection.execute("PRAGMA busy_timeout = 0")
         self._opened.append(connection)
         return connection
+
+    def _opened_file(self) -> sqlite3.Connection:
+        """A connection, when no other process is just making the file."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                opened: sqlite3.Connection = super()._connect()  # type: ignore[misc]
+            except sqlite3.OperationalError as error:
+                # SQLite does not wait by itself for the change to a write-ahead log.
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() >= deadline:
+                    raise
+                time.sleep(RETRY_EVERY)
+            else:
+                return opened
 
     def disown(self) -> None:
         """Never use or close the connections of a parent process: SQLite forbids it."""

@@ -40,7 +40,7 @@ class Telling:
     gather = 0.0
     """Seconds for which news wait for others to go along."""
 
-    lost: type[Exception]
+    lost: type[Exception] | tuple[type[Exception], ...]
     """What the driver raises."""
 
     def __init__(self, connect: Callable[[], AbstractContextManager[Any]]) -> None:

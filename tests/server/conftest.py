@@ -17,7 +17,9 @@ from tests.server.waiting import Waiting, Watched
 from tests.storage.conftest import STORAGES
 
 
-@pytest.fixture(params=STORAGES)
+# One that ends with the process, one with a single writer, one with several: what else differs from
+# storage to storage is in tests/storage/.
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     """An empty storage."""
     opened = STORAGES[request.param](tmp_path)

@@ -72,15 +72,17 @@ class Stats(msgspec.Struct):
     workers: int
 
 
-class _Answer(msgspec.Struct, Generic[T]):
+class Answer(msgspec.Struct, Generic[T]):
+    """What comes back for a call that was not refused."""
+
     result: T
 
 
 class Reader(Generic[T]):
     """Reads the results of one method."""
 
-    def __init__(self, result: type[T]) -> None:
-        self._decode = msgspec.json.Decoder(_Answer[result]).decode  # type: ignore[valid-type]
+    def __init__(self, answer: type[Answer[T]]) -> None:
+        self._decode = msgspec.json.Decoder(answer).decode
 
     def __call__(self, body: bytes) -> T:
         try:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from benchmarks.calls import Reader, Taken, claim_request
+from benchmarks.calls import Answer, Reader, Taken, claim_request
 from benchmarks.connection import Connection
 from benchmarks.manager import Manager
 from benchmarks.plan import Plan
@@ -20,7 +20,7 @@ WAIT_SECONDS = 55.0
 SETTLE_SECONDS = 2.0
 """After the last claim has been sent."""
 
-_claimed = Reader(list[Taken])
+_claimed = Reader(Answer[list[Taken]])
 
 
 def long_polls(manager: Manager, plan: Plan) -> list[Row]:

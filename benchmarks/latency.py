@@ -7,6 +7,7 @@ import msgspec
 
 from benchmarks.calls import (
     PARAMETERS,
+    Answer,
     Reader,
     Taken,
     check_success,
@@ -28,7 +29,7 @@ IDLE_SECONDS = 0.01
 
 WAIT_SECONDS = 50.0
 
-_claimed = Reader(list[Taken])
+_claimed = Reader(Answer[list[Taken]])
 
 
 def to_worker(manager: Manager, plan: Plan) -> Row:
@@ -56,7 +57,7 @@ class _Told(msgspec.Struct):
     status: str
 
 
-_told = Reader(_Told)
+_told = Reader(Answer[_Told])
 
 
 def to_result(manager: Manager, plan: Plan) -> Row:

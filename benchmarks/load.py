@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from benchmarks.calls import BULK, Reader, Reported, Taken, claim_request, report_request
+from benchmarks.calls import BULK, Answer, Reader, Reported, Taken, claim_request, report_request
 from benchmarks.connection import ANSWER_SECONDS, Connection
 from benchmarks.processes import Broken
 
@@ -54,8 +54,8 @@ def calls_per_second(
     return calls / loop_seconds(port, [(turns, check)] * connections)
 
 
-_taken = Reader(list[Taken])
-_reported = Reader(Reported)
+_taken = Reader(Answer[list[Taken]])
+_reported = Reader(Answer[Reported])
 
 
 class _Worker:

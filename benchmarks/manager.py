@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from benchmarks.calls import (
     BULK,
+    Answer,
     Counts,
     Reader,
     Stats,
@@ -22,8 +23,8 @@ T = TypeVar("T")
 BULK_CONNECTIONS = 4
 """How many callers send bulk calls at the same time."""
 
-_stats = Reader(Stats)
-_anything = Reader(object)
+_stats = Reader(Answer[Stats])
+_anything = Reader(Answer[object])
 
 
 class Manager:

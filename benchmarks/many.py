@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
-from benchmarks.calls import Listed, Reader
+from benchmarks.calls import Answer, Listed, Reader
 from benchmarks.compare import compared
 from benchmarks.load import drained_per_second
 from benchmarks.manager import BULK_CONNECTIONS, Manager, managed
@@ -22,7 +22,7 @@ MEGABYTE = 1_000_000
 Urls = Callable[[str], str]
 """From a name to the URL of a storage that is empty."""
 
-_listed = Reader(Listed)
+_listed = Reader(Answer[Listed])
 
 
 def rates(manager: Manager, urls: Urls, plan: Plan) -> Row:

@@ -125,7 +125,7 @@ class Rules:
         """
         check_length("outcomes", call.outcomes)
         built = [self._tried(outcome) for outcome in call.outcomes]
-        events = [event for event in built if isinstance(event, Event)]
+        events = [event for event in built if not isinstance(event, QueueError)]
         if records or not _are_independent(events):
             step = Step("transition", events)
             return Operation((step,), lambda ended: _filled_in(built, ended, []))
@@ -275,9 +275,9 @@ def _filled_in(
     if there are any, and what was refused before as it is."""
     others, completed = iter(ended), iter(done)
     return [
-        next(completed if done and isinstance(each, Complete) else others)
-        if isinstance(each, Event)
-        else each
+        each
+        if isinstance(each, QueueError)
+        else next(completed if done and isinstance(each, Complete) else others)
         for each in built
     ]
 

@@ -2,10 +2,6 @@
 
 import msgspec
 
-from jsonrpc_qm.jsontext import to_python
-from jsonrpc_qm.moments import datetime_of
-from jsonrpc_qm.task import Status, Task
-
 SCHEDULED = "scheduled"
 """Queued with `run_at` ahead: a state of its own inside, so that claims never walk over it."""
 
@@ -69,36 +65,3 @@ FIELDS = Record.__struct_fields__
 def public_status(status: str) -> str:
     """The status that the outside sees."""
     return "queued" if status == SCHEDULED else status
-
-
-def task_of(record: Record, *, claimed: bool = False) -> Task:
-    """The public task of a record; with its token when it was just claimed."""
-
-    def moment(value: int | None) -> object:
-        return None if value is None else datetime_of(value)
-
-    return Task(
-        id=record.id,
-        name=record.name,
-        parameters=to_python(record.parameters),
-        result=to_python(record.result),
-        status=Status(public_status(record.status)),
-        error=to_python(record.error),
-        priority=record.priority,
-        attempts=record.attempts,
-        max_attempts=record.max_attempts,
-        lost=record.lost,
-        max_lost=record.max_lost,
-        run_at=datetime_of(record.run_at),
-        progress=to_python(record.progress),
-        worker=record.worker,
-        lease_expires_at=moment(record.lease_expires_at),  # type: ignore[arg-type]
-        cancel_requested=bool(record.cancel_requested),
-        unique_key=record.unique_key,
-        metadata=to_python(record.metadata) or {},
-        created_at=datetime_of(record.created_at),
-        updated_at=datetime_of(record.updated_at),
-        started_at=moment(record.started_at),  # type: ignore[arg-type]
-        finished_at=moment(record.finished_at),  # type: ignore[arg-type]
-        token=record.token if claimed else None,
-    )

@@ -19,17 +19,13 @@ from jsonrpc_qm.retry import Backoff, backoff_seconds, spread_of
 DEFAULT_BACKOFF = Backoff()
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happens to the task `id`."""
+class OfTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What all events have: the task that they happen to."""
 
     id: str
 
-    def apply(self, record: Record, now: int) -> Record:
-        """The record afterwards."""
-        raise NotImplementedError
 
-
-class WorkerEvent(Event, frozen=True, kw_only=True):
+class WorkerEvent(OfTask, frozen=True, kw_only=True):
     """An event from whoever holds the claim with `token`."""
 
     token: int
@@ -116,7 +112,7 @@ class Extend(WorkerEvent, frozen=True, kw_only=True):
         )
 
 
-class Cancel(Event, frozen=True, kw_only=True):
+class Cancel(OfTask, frozen=True, kw_only=True):
     """Queued: cancelled at once. Started: its worker is asked to end it."""
 
     def apply(self, record: Record, now: int) -> Record:
@@ -131,7 +127,7 @@ class Cancel(Event, frozen=True, kw_only=True):
         return _finished(record, now, "cancelled", outcome=record.outcome)
 
 
-class Retry(Event, frozen=True, kw_only=True):
+class Retry(OfTask, frozen=True, kw_only=True):
     """A failed or cancelled task starts over; what it was to expire by no longer counts."""
 
     def apply(self, record: Record, now: int) -> Record:
@@ -141,7 +137,7 @@ class Retry(Event, frozen=True, kw_only=True):
         return _requeued(fresh, now, now, outcome="retried", finished_at=None)
 
 
-class Elapse(Event, frozen=True, kw_only=True):
+class Elapse(OfTask, frozen=True, kw_only=True):
     """Time has passed: whatever was due by itself happens."""
 
     def apply(self, record: Record, now: int) -> Record:
@@ -154,6 +150,10 @@ class Elapse(Event, frozen=True, kw_only=True):
         if record.attempts == 0 and record.expires_at is not None and record.expires_at <= now:
             return _finished(record, now, "failed", outcome=record.outcome, error=_EXPIRED)
         return replace(record, status="queued", due_at=_expiry(record))
+
+
+Event = Complete | Fail | Release | Extend | Cancel | Retry | Elapse
+"""Something that happens to a task. `apply` gives the record afterwards."""
 
 
 def claimed(record: Record, now: int, *, worker: str | None, lease: int | None) -> Record:

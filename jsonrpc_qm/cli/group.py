@@ -32,6 +32,7 @@ class Group(click.Group):
                     [(str(command.name), command.get_short_help_str(200)) for command in commands]
                 )
 
+    # click's own has one signature for each way to call it; ours is called in one way.
     def main(self, args: Sequence[str] | None = None, **settings: Any) -> NoReturn:  # type: ignore[override]
         settings.update(standalone_mode=False, prog_name=PROGRAM)
         try:

@@ -1,6 +1,7 @@
 """The `jsonrpc-qm` command."""
 
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -80,5 +81,6 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that has no such character shows its number instead of a traceback.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli.main()

@@ -19,6 +19,7 @@ from jsonrpc_qm.version import VERSION
 if TYPE_CHECKING:
     from jsonrpc_qm.storage.base import Storage
 
+# Nothing is bound to these here: they are looked up.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Where to reach a manager that listens on all addresses."""
 

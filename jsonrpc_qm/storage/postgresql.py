@@ -18,7 +18,7 @@ from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Sighti
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
-from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
@@ -58,14 +58,14 @@ PARTS = 16
 COUNT = f"""
     INSERT INTO tally_part (name, status, tasks, part)
     SELECT column1, column2, column3, pg_backend_pid() % {PARTS} FROM ({{rows}}) AS changed
-    ON CONFLICT (name, status, part) DO UPDATE SET tasks = tally_part.tasks + excluded.tasks"""  # noqa: S608
+    ON CONFLICT (name, status, part) DO UPDATE SET tasks = tally_part.tasks + excluded.tasks"""
 """Add to the number of tasks that names have in statuses."""
 
 COUNTED = ("name", "status", "priority")
 """The types of the columns of the rows that `COUNT` takes."""
 
 
-class PostgresqlStorage(SqlStorage):
+class PostgresqlStorage(SqlRowsStorage):
     """Tasks in a PostgreSQL database, 12 or later.
 
     `url` like `postgresql://user:password@host:5432/database?sslmode=verify-full`, with the query
@@ -311,7 +311,7 @@ def _with_marks(sql: str) -> str:
 def _unnested(columns: tuple[str, ...]) -> str:
     arrays = ", ".join(f"?::{_type_of(column)}[]" for column in columns)
     names = ", ".join(f"column{number}" for number in range(1, len(columns) + 1))
-    return f"SELECT * FROM unnest({arrays}) AS given({names})"  # noqa: S608
+    return f"SELECT * FROM unnest({arrays}) AS given({names})"
 
 
 def _type_of(column: str) -> str:

@@ -9,7 +9,7 @@ finished_at; but for queued ones of priority 0, which `ready` has in that order)
 """
 
 import struct
-from functools import cache
+from functools import lru_cache
 
 from msgspec import msgpack
 from msgspec.structs import astuple
@@ -47,11 +47,16 @@ Place = tuple[str, bytes]
 """A sorted set and a member of it."""
 
 
+MOST_REMEMBERED = 10_000
+"""Of how many names and statuses the keys are remembered, which every change of a task needs."""
+
+
 class Keys:
     """The keys of one queue."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = f"{{{prefix}}}:"
+        self._orders = lru_cache(MOST_REMEMBERED)(self._order_keys)
         self.tasks = self.of("tasks")
         self.names = self.of("names")
         self.holders = self.of("holders")
@@ -75,8 +80,7 @@ class Keys:
     def moments(self, status: str, name: str) -> str:
         return f"{self._prefix}moments:{status}:{name}"
 
-    @cache  # noqa: B019 - as many as there are names, and for as long as the storage is open
-    def _orders(self, status: str, name: str) -> tuple[str, str, str]:
+    def _order_keys(self, status: str, name: str) -> tuple[str, str, str]:
         return self.listed(status, name), self.moments(status, name), self.ready(name)
 
     def places(self, record: Record, number: int) -> list[Place]:

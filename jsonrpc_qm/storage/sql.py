@@ -6,6 +6,7 @@ statements.py.
 
 import heapq
 import threading
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +14,6 @@ from typing import Any
 
 import msgspec
 import peewee
-from msgspec.structs import astuple
 
 from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
 from jsonrpc_qm.jsontext import same
@@ -64,20 +64,6 @@ class SqlStorage(SqlTransitions, SqlCopy):
         """Execute one statement and return its cursor."""
         return self.database.execute_sql(sql, params)
 
-    def run_rows(
-        self,
-        statement: Callable[[str], str],
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Any]],
-        params: Sequence[Any] = (),
-    ) -> Iterator[Any]:
-        """Execute a statement for all rows, as few times as the database allows; its cursors.
-
-        `statement` gets what stands for the rows in SQL: a query with the columns `column1`,
-        `column2`, ... in their order.
-        """
-        raise NotImplementedError
-
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self.exclusive(), self.translated():
@@ -103,13 +89,13 @@ class SqlStorage(SqlTransitions, SqlCopy):
         """Undo the open transaction, if there still is one."""
         self.run("ROLLBACK")
 
+    @abstractmethod
     def exclusive(self) -> AbstractContextManager[Any]:
         """Keep other threads of this process from writing, where that helps the database."""
-        raise NotImplementedError
 
+    @abstractmethod
     def translated(self) -> AbstractContextManager[None]:
         """Turn the database's errors into Unavailable."""
-        raise NotImplementedError
 
     def _count(self, name: str, status: str, tasks: int = 1) -> None:
         self._local.tally[name, status] += tasks
@@ -147,14 +133,9 @@ class SqlStorage(SqlTransitions, SqlCopy):
         self.run("RELEASE SAVEPOINT adding")
         return [self._add_group(group) for group in groups]
 
+    @abstractmethod
     def _insert(self, records: Sequence[Record]) -> int:
         """Insert rows, but for those that meet an id or a unique key; how many."""
-        width = statements.INSERT_WIDTH
-        rows = [astuple(record)[:width] for record in records]
-        inserted = 0
-        for cursor in self.run_rows(statements.insert, statements.INSERTED, rows):
-            inserted += cursor.rowcount
-        return inserted
 
     def _count_added(self, records: Iterable[Record]) -> None:
         for (name, status), tasks in Counter((r.name, r.status) for r in records).items():
@@ -292,9 +273,9 @@ class SqlStorage(SqlTransitions, SqlCopy):
 
     # -- reads --------------------------------------------------------------------------------
 
+    @abstractmethod
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         """Tasks by id; with `locking`, nobody else changes them before this transaction ends."""
-        raise NotImplementedError
 
     def get(self, ids: Sequence[str]) -> list[Record | None]:
         with self.translated():

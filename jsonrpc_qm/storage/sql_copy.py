@@ -1,22 +1,22 @@
 """storage/base.py's `dump` and `load` in SQL: whole records out of one database, into another."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from msgspec.structs import astuple
 
 from jsonrpc_qm.errors import Conflict, QueueError
-from jsonrpc_qm.record import FIELDS, Record
+from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.base import Page
 
 
-class SqlCopy:
+class SqlCopy(ABC):
     """The part of SqlStorage that copies are made with."""
 
     run: Callable[..., Any]
-    run_rows: Callable[..., Iterator[Any]]
     locking: str
     translated: Callable[[], AbstractContextManager[None]]
     _read: Callable[..., list[Record]]
@@ -45,10 +45,9 @@ class SqlCopy:
         self.run("RELEASE SAVEPOINT loading")
         return False
 
+    @abstractmethod
     def _insert_whole(self, rows: Sequence[tuple[Any, ...]]) -> int:
         """Insert rows with all columns, but for those that meet an id or a unique key; how many."""
-        cursors = self.run_rows(statements.load, FIELDS, rows)
-        return sum(cursor.rowcount for cursor in cursors)
 
     def _load_one(self, record: Record) -> bool | QueueError:
         known = next(iter(self._read([record.id], self.locking)), None)

@@ -4,6 +4,7 @@ Most events concern one task each and are carried out as a set. Those that may s
 unique key can depend on each other, and go one by one.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -19,11 +20,10 @@ Placed = tuple[int, Event]
 """An event and its place in the list that was given."""
 
 
-class SqlTransitions:
+class SqlTransitions(ABC):
     """The part of SqlStorage that changes tasks by events."""
 
     run: Callable[..., Any]
-    run_rows: Callable[..., Iterator[Any]]
     locking: str
     _read: Callable[..., list[Record]]
     _holder: Callable[[str, str], Record | None]
@@ -55,13 +55,12 @@ class SqlTransitions:
         self._count_completed(Counter(names.values()).items())
         return [outcome.id in names for outcome in outcomes]
 
+    @abstractmethod
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterable[tuple[str, str]]:
         """Complete the tasks, given by id, token and result, that are held by that token; the id
         and the name of each."""
-        for cursor in self.run_rows(statements.completed, statements.COMPLETED, rows, (now, now)):
-            yield from cursor.fetchall()
 
     def _count_completed(self, tasks_of_names: Iterable[tuple[str, int]]) -> None:
         for name, tasks in tasks_of_names:
@@ -120,10 +119,9 @@ class SqlTransitions:
         if self._write(rows) != len(rows):
             raise RuntimeError("a task changed between its read and its write")
 
+    @abstractmethod
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
         """Write rows of statements.SAVED, each under its fence; how many were written."""
-        cursors = self.run_rows(statements.save, statements.SAVED, rows)
-        return sum(cursor.rowcount for cursor in cursors)
 
 
 def _depends(event: Event, ids: set[str]) -> bool:

@@ -17,7 +17,7 @@ from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.schema import create_schema
-from jsonrpc_qm.storage.sql import SqlStorage
+from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
 from jsonrpc_qm.storage.wal import RETRY_EVERY, WriteAheadLog
 from jsonrpc_qm.transitions import Complete
@@ -50,7 +50,7 @@ OLDEST_SQLITE = (3, 35, 0)
 """The first release with RETURNING."""
 
 
-class SqliteStorage(SqlStorage):
+class SqliteStorage(SqlRowsStorage):
     """Tasks in the SQLite file at `path`, made when it is not there.
 
     Every commit is on the disk when it returns (WAL, synchronous=FULL). `timeout` is how many
@@ -240,10 +240,12 @@ class _Connections(peewee.SqliteDatabase):
 
     def _opened_file(self) -> sqlite3.Connection:
         """A connection, when no other process is just making the file."""
+        # peewee's stubs leave the method out.
+        database: Any = super()
         deadline = time.monotonic() + self.timeout
         while True:
             try:
-                opened: sqlite3.Connection = super()._connect()  # type: ignore[misc]
+                opened: sqlite3.Connection = database._connect()
             except sqlite3.OperationalError as error:
                 # SQLite does not wait by itself for the change to a write-ahead log.
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

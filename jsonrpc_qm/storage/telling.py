@@ -6,6 +6,7 @@ themselves too.
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -31,7 +32,7 @@ class Message(News, frozen=True, kw_only=True):
     sender: str
 
 
-class Telling:
+class Telling(ABC):
     """Tells the other managers, and hears them, each in a thread of its own."""
 
     longest: int
@@ -77,13 +78,13 @@ class Telling:
         for heard in self._heard:
             heard(news)
 
+    @abstractmethod
     def _send(self, connection: Any, message: str) -> None:
         """Have a message reach those who listen."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _listen(self, connection: Any, heard: Heard) -> None:
         """Hear until `close`."""
-        raise NotImplementedError
 
     def _keep(self, loop: Callable[[Any], None]) -> None:
         """Run a loop on a connection, and on a new one whenever that is lost."""

@@ -1,5 +1,6 @@
 """What does the work: a Worker for each name."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ from jsonrpc_qm.task import Task
 PoolName = Literal["thread", "process"]
 
 
-class Worker:
+class Worker(ABC):
     """Does the tasks of one name. Subclass it and write `run`.
 
     `run` may be a plain method or an `async def`. Plain ones run in threads, or in processes of
@@ -27,6 +28,7 @@ class Worker:
     type "Timeout". A thread can't be stopped, so there it is not enforced.
     """
 
+    @abstractmethod
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Do one task and return its result, any JSON value.
 
@@ -37,9 +39,9 @@ class Worker:
         An exception fails the attempt, which is tried again after the task's backoff. Retry and
         Fail say otherwise.
         """
-        raise NotImplementedError
 
-    def handle_result(self, task: Task) -> Any:
+    # Empty and not abstract: a worker need not have it.
+    def handle_result(self, task: Task) -> Any:  # noqa: B027
         """Called with the completed task at least once after its result is stored.
 
         It runs as a task of its own, named `<name>.handle_result`, that is stored together with the

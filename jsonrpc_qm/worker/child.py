@@ -57,6 +57,7 @@ class _Side:
         handler = self._handlers.get(payload)
         if handler is None:
             try:
+                # Only the parent, which is the same program, writes into the pipe.
                 handler = self._handlers[payload] = Handler(pickle.loads(payload))  # noqa: S301
             except BaseException as error:
                 told = f"the process can't import the worker of {task.name}: {error!r}"

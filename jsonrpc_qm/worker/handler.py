@@ -15,7 +15,8 @@ class Handler:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004
+            # Of an object that is called like a function.
+            type(function).__call__
         )
         """Whether a call gives a coroutine."""
         self._context_name: str | None = None

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 
 from jsonrpc_qm.worker.attempt import Attempt
@@ -77,7 +78,7 @@ class LoopPool:
                 return  # taken back meanwhile
             running = self._loop.create_task(self._attempt(attempt))
             self._running.add(running)
-            attempt.stop_by(lambda running=running: self._cancel(running))  # type: ignore[misc]
+            attempt.stop_by(partial(self._cancel, running))
 
     def _cancel(self, running: "asyncio.Task[None]") -> None:
         try:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -35,10 +36,12 @@ def breaks(database: Any) -> None:
     raise RuntimeError("half-way")
 
 
-def with_next(monkeypatch: pytest.MonkeyPatch, apply: object, *, at_start: bool = True) -> int:
+def with_next(
+    monkeypatch: pytest.MonkeyPatch, apply: Callable[[Any], None], *, at_start: bool = True
+) -> int:
     """Have one more migration than there are; its version."""
     version = len(MIGRATIONS) + 1
-    step = Migration(version, "A note on each task.", apply, at_start)  # type: ignore[arg-type]
+    step = Migration(version, "A note on each task.", apply, at_start)
     for module in (schema, running):
         monkeypatch.setattr(module, "MIGRATIONS", (*MIGRATIONS, step))
     return version

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 from threading import Barrier
+from typing import Any
 
 import pymysql
 import pytest
@@ -125,10 +126,10 @@ def test_operations_survive_a_collision(
     collisions = iter([True, True, False])
     stored = storage.add
 
-    def collide(*args: object) -> object:
+    def collide(*args: Any) -> object:
         if next(collisions):
             raise Overtaken.of("just so")
-        return stored(*args)  # type: ignore[arg-type]
+        return stored(*args)
 
     monkeypatch.setattr(storage, "add", collide)
     operation: Operation[object] = Operation((Step("add", [[a_record("a")]]),), lambda added: added)

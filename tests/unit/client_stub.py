@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Self
@@ -72,9 +73,8 @@ class FakeManager:
         self.requests: list[Received] = []
         self.script: deque[Play] = deque()
         self.usual: Play = result(TASK)
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, self))
         self._server.daemon_threads = True
-        self._server.manager = self  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,))
 
@@ -97,8 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def __init__(self, manager: FakeManager, *args: Any) -> None:
+        self._manager = manager
+        super().__init__(*args)
+
     def do_POST(self) -> None:
-        manager: FakeManager = self.server.manager  # type: ignore[attr-defined]
+        manager = self._manager
         body = self.rfile.read(int(self.headers["Content-Length"]))
         received = Received(self.path, dict(self.headers), body, self.client_address[1])
         manager.requests.append(received)

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jsonrpc_qm.record import FIELDS, SCHEDULED, UNFINISHED, Record, public_status, task_of
+from jsonrpc_qm.record import FIELDS, SCHEDULED, UNFINISHED, Record, public_status
+from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.task import FINISHED, TRANSITIONS, Status, Task
 from jsonrpc_qm.transitions import Cancel, Complete, claimed
 from tests.records import NOW, a_record
@@ -82,6 +83,11 @@ def test_every_state_is_reached_from_queued() -> None:
             to for (status, _), tos in TRANSITIONS.items() if status in reached for to in tos
         }
     assert reached == set(Status)
+
+
+def task_of(record: Record, *, claimed: bool = False) -> Task:
+    """What a client makes of the task object that goes out for a record."""
+    return msgspec.json.decode(msgspec.json.encode(wire.task(record, claimed=claimed)), type=Task)
 
 
 @pytest.mark.parametrize("status", Status)

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
 from jsonrpc_qm import Context, Fail, MemoryStorage, QueueManager, Retry, Task, Worker
+from jsonrpc_qm.worker.base import PoolName
 from jsonrpc_qm.worker.main import run_workers
 from jsonrpc_qm.worker.runner import Ending, Runner
 from tests.unit.worker_fakes import FakeManager
@@ -77,20 +79,20 @@ def test_failures_follow_the_rules_of_retries(qm: QueueManager) -> None:
 
 @pytest.mark.parametrize(("pool", "expected"), [("thread", 8), ("process", os.cpu_count())])
 def test_the_default_concurrency_suits_the_pool(
-    monkeypatch: pytest.MonkeyPatch, pool: str, expected: int
+    monkeypatch: pytest.MonkeyPatch, pool: PoolName, expected: int
 ) -> None:
     """Eight threads, or a process for each processor."""
     seen = []
 
     class Recording(Runner):
-        def __init__(self, *args: object, concurrency: int, **options: object) -> None:
+        def __init__(self, *args: Any, concurrency: int, **options: Any) -> None:
             seen.append(concurrency)
-            super().__init__(*args, concurrency=concurrency, **options)  # type: ignore[arg-type]
+            super().__init__(*args, concurrency=concurrency, **options)
 
     monkeypatch.setattr("jsonrpc_qm.worker.main.Runner", Recording)
     manager = FakeManager()
     registry = {"echo": EchoWorker()}
-    ending = run_workers(registry, manager.source, pool=pool, burst=True)  # type: ignore[arg-type]
+    ending = run_workers(registry, manager.source, pool=pool, burst=True)
     assert ending is Ending.EMPTIED
     assert seen == [expected]
 

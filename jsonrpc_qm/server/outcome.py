@@ -20,7 +20,9 @@ MOST_NAMES = 20
 class Outcome:
     """The tasks of a transaction, sorted by what has become of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool) -> None:
+        """Without other managers on the storage, what only concerns them is passed over."""
+        self._shared = shared
         self.due: Counter[str] = Counter()
         """How many tasks of each name became due by an event, or by time."""
         self._added: dict[str, str] = {}
@@ -40,16 +42,13 @@ class Outcome:
                     self._add(group)
         elif step.verb == "claim":
             for group in found:
-                self._take(group)
-                self._claimed.update(record.id for record in group)
+                self._claim(group)
         elif step.verb == "transition":
             self._take(each for each in found if isinstance(each, Record))
             for followers in new_tasks(step):
                 self._add(followers)
         elif step.verb == "complete":
-            self._take(each for each in found if isinstance(each, Record))
-            done = zip(step.items, found, strict=True)
-            self.completed.extend(outcome.id for outcome, ended in done if ended is True)
+            self._complete(step.items, found)
         elif step.verb == "sweep":
             self._take(found[0].records)
 
@@ -72,8 +71,19 @@ class Outcome:
         for record in records:
             if record.due_at is not None:
                 self.next_due = min(record.due_at, self.next_due or record.due_at)
-            if record.status == "queued":
+            if self._shared and record.status == "queued":
                 self._added[record.id] = record.name
+
+    def _claim(self, records: Sequence[Record]) -> None:
+        self._take(records)
+        if self._shared:
+            self._claimed.update(record.id for record in records)
+
+    def _complete(self, outcomes: Sequence[Complete], found: Sequence[Any]) -> None:
+        self._take(each for each in found if isinstance(each, Record))
+        if self._shared:
+            done = zip(outcomes, found, strict=True)
+            self.completed.extend(outcome.id for outcome, ended in done if ended is True)
 
     def _take(self, records: Iterable[Record]) -> None:
         for record in records:

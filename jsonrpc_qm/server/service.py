@@ -107,7 +107,7 @@ class Service(Manager):
 
     def _committed(self, done: Committed) -> None:
         """See what a transaction has brought about, before its callers hear of it."""
-        outcome = Outcome()
+        outcome = Outcome(shared=self.storage.shared)
         for entry, answers in done:
             if isinstance(answers, QueueError):
                 continue
@@ -139,7 +139,7 @@ class Service(Manager):
         if self.storage.writers > 1:
             for name, tasks in outcome.added.items():
                 self._room.wake(name, tasks)
-        if news := outcome.news():
+        if self.storage.shared and (news := outcome.news()):
             self.storage.announce(news)
 
     def _hear(self, news: News) -> None:

@@ -118,8 +118,11 @@ class Storage(Protocol):
     url: str
     """Where it is, without credentials."""
 
+    shared: bool
+    """Whether several managers may work on it, which tell each other news."""
+
     writers: int
-    """How many transactions gain from running side by side."""
+    """How many transactions gain from running side by side; 1 unless it is shared."""
 
     def now(self) -> int:
         """The storage's clock, in microseconds. Leases are judged by it."""

@@ -41,6 +41,7 @@ class MemoryStorage:
     """
 
     url = "memory:"
+    shared = False
     writers = 1
 
     def __init__(self) -> None:

@@ -66,6 +66,7 @@ class MysqlStorage(SqlStorage):
         Unavailable: the server can't be reached or used, or the schema is of a newer version.
     """
 
+    shared = True
     writers = 4
 
     locking = " FOR UPDATE"

@@ -77,6 +77,7 @@ class PostgresqlStorage(SqlRowsStorage):
         Unavailable: the server can't be reached or used, or the schema is of a newer version.
     """
 
+    shared = True
     writers = 4
 
     locking = " FOR UPDATE"

@@ -46,6 +46,7 @@ class RedisStorage:
         Unavailable: the server can't be reached or used, or what it holds is of a newer version.
     """
 
+    shared = True
     writers = 1
 
     def __init__(self, url: str) -> None:

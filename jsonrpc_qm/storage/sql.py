@@ -43,6 +43,7 @@ class SqlStorage(SqlTransitions, SqlCopy):
 
     url: str
 
+    shared = False
     writers = 1
 
     locking = ""

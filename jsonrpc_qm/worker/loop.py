@@ -11,7 +11,7 @@ from time import monotonic
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.context import Cancelled
 from jsonrpc_qm.worker.outcome import Outcome, completed, failed, raised
-from jsonrpc_qm.worker.pools import Finish
+from jsonrpc_qm.worker.pools import Finish, all_of
 
 logger = logging.getLogger("jsonrpc_qm.worker")
 
@@ -41,12 +41,7 @@ class LoopPool:
         return len(self._ready)
 
     def take_waiting(self) -> list[Attempt]:
-        taken: list[Attempt] = []
-        while True:
-            try:
-                taken.append(self._ready.popleft())
-            except IndexError:
-                return taken
+        return all_of(self._ready)
 
     def close(self) -> None:
         if not self._closed:

@@ -19,6 +19,16 @@ class Finish(Protocol):
         started yet."""
 
 
+def all_of(ready: deque[Attempt]) -> list[Attempt]:
+    """Take everything, while other threads may take some of it."""
+    taken: list[Attempt] = []
+    while True:
+        try:
+            taken.append(ready.popleft())
+        except IndexError:
+            return taken
+
+
 class Pool(Protocol):
     """Runs attempts, some at a time, in the order in which they come."""
 
@@ -75,12 +85,7 @@ class SlotPool:
         return len(self._ready)
 
     def take_waiting(self) -> list[Attempt]:
-        taken: list[Attempt] = []
-        while True:
-            try:
-                taken.append(self._ready.popleft())
-            except IndexError:
-                return taken
+        return all_of(self._ready)
 
     def close(self) -> None:
         with self._changed:

@@ -3,8 +3,6 @@
 import atexit
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -13,44 +11,37 @@ import pymysql
 
 from jsonrpc_qm.storage.mysql import MysqlStorage
 from jsonrpc_qm.storage.mysql_url import options_of
-from tests.servers.processes import ServerAccount, free_port, kill_group, missing, remove
+from tests.servers.processes import PrivateServer, ServerAccount, missing
 
 VARIABLE = "JSONRPC_QM_TEST_MYSQL"
 """A URL of a database that tests may empty, instead of starting a server."""
-
-START_SECONDS = 60.0
 
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 """Settings for servers that nobody kills."""
 
 
-class MysqlServer:
-    """A private server that runs when the constructor returns, with its default durability."""
+class MysqlServer(PrivateServer):
+    """A private server, with its default durability."""
+
+    title = "MariaDB"
 
     def __init__(self, *settings: str) -> None:
-        self._program = _program("mariadbd")
         self._settings = settings
-        self._account = ServerAccount("mysql", "nobody")
-        self._folder = self._account.folder()
-        self.port = free_port()
+        super().__init__(ServerAccount("mysql", "nobody"))
         self.url = f"mysql://root@127.0.0.1:{self.port}/jsonrpc_qm"
-        self._initialise()
-        self.start()
 
-    def _initialise(self) -> None:
-        command = self._account.command(
-            _program("mariadb-install-db"),
+    def _initialisation(self) -> list[str]:
+        return [
+            _installed("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
-        )
-        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        ]
 
-    def start(self) -> None:
-        """Start it, after a crash as well, and wait until it answers."""
-        command = self._account.command(
-            self._program,
+    def _program(self) -> list[str]:
+        return [
+            _installed("mariadbd"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
             f"--socket={self._folder}/socket",
@@ -58,17 +49,7 @@ class MysqlServer:
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             *self._settings,
-        )
-        log_path = self._folder / "log"
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd="/", start_new_session=True
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            alive = self._process.poll() is None and time.monotonic() < deadline
-            assert alive, f"MariaDB did not start: {log_path.read_text()}"
-            time.sleep(0.05)
+        ]
 
     def _answers(self) -> bool:
         try:
@@ -78,17 +59,8 @@ class MysqlServer:
             return False
         return True
 
-    def kill(self) -> None:
-        """kill -9."""
-        kill_group(self._process)
 
-    def close(self) -> None:
-        """End it, and leave nothing behind."""
-        self.kill()
-        remove(self._folder)
-
-
-def _program(name: str) -> str:
+def _installed(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     return found or missing("MariaDB's server")
 

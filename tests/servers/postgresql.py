@@ -3,44 +3,38 @@
 import atexit
 import os
 import signal
-import subprocess
-import time
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
-from tests.servers.processes import ServerAccount, free_port, kill_group, missing, remove
+from tests.servers.processes import START_SECONDS, PrivateServer, ServerAccount, missing
 
 VARIABLE = "JSONRPC_QM_TEST_POSTGRESQL"
 """A URL of an empty database to use, instead of starting a server."""
 
-START_SECONDS = 60.0
 
+class PostgresServer(PrivateServer):
+    """A private server, with its default durability."""
 
-class PostgresServer:
-    """A private server that runs when the constructor returns, with its default durability."""
+    title = "PostgreSQL"
 
     def __init__(self) -> None:
         self._programs = _programs()
-        self._account = ServerAccount("postgres", "nobody")
-        self._folder = self._account.folder()
-        self._data = self._folder / "data"
-        self.port = free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        self._initialise()
-        self.start()
+        super().__init__(ServerAccount("postgres", "nobody"))
 
-    def _initialise(self) -> None:
+    @property
+    def url(self) -> str:
+        """Of its first database."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def _initialisation(self) -> list[str | Path]:
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
-        command = self._account.command(
-            self._programs / "initdb", "--pgdata", self._data, "--no-sync", *options
-        )
-        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        data = self._folder / "data"
+        return [self._programs / "initdb", "--pgdata", data, "--no-sync", *options]
 
-    def start(self) -> None:
-        """Start it, after a crash as well, and wait until it answers."""
+    def _program(self) -> list[str | Path]:
         settings = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -48,17 +42,7 @@ class PostgresServer:
             "max_connections": "200",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = self._account.command(self._programs / "postgres", "-D", self._data, *options)
-        log_path = self._folder / "log"
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd="/", start_new_session=True
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            alive = self._process.poll() is None and time.monotonic() < deadline
-            assert alive, f"PostgreSQL did not start: {log_path.read_text()}"
-            time.sleep(0.02)
+        return [self._programs / "postgres", "-D", self._folder / "data", *options]
 
     def _answers(self) -> bool:
         try:
@@ -73,20 +57,11 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.rpartition('/')[0]}/{name}"
 
-    def kill(self) -> None:
-        """kill -9 of all its processes, as when the machine loses its power."""
-        kill_group(self._process)
-
     def restart(self) -> None:
         """Stop it, which ends all connections, and start it again."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(START_SECONDS)
         self.start()
-
-    def close(self) -> None:
-        """End it and remove what it has stored."""
-        self.kill()
-        remove(self._folder)
 
 
 def _programs() -> Path:

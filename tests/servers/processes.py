@@ -7,12 +7,17 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+START_SECONDS = 60.0
+"""How long a server may take until it answers."""
 
 
 def missing(what: str) -> NoReturn:
@@ -51,6 +56,58 @@ class ServerAccount:
             user, group = self._account.pw_uid, self._account.pw_gid
             prefix += [f"--reuid={user}", f"--regid={group}", "--clear-groups"]
         return [*prefix, *map(str, command)]
+
+
+class PrivateServer(ABC):
+    """A server in a folder of its own that runs when the constructor returns."""
+
+    title: str
+
+    def __init__(self, account: ServerAccount) -> None:
+        self._account = account
+        self._folder = account.folder()
+        self.port = free_port()
+        command = account.command(*self._initialisation())
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        self.start()
+
+    @abstractmethod
+    def _initialisation(self) -> Sequence[str | Path]:
+        """The command that makes its data."""
+
+    @abstractmethod
+    def _program(self) -> Sequence[str | Path]:
+        """The command that runs it."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Whether it is ready."""
+
+    def start(self) -> None:
+        """Start it, after a crash as well, and wait until it answers."""
+        log_path = self._folder / "log"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._account.command(*self._program()),
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            alive = self._process.poll() is None and time.monotonic() < deadline
+            assert alive, f"{self.title} did not start: {log_path.read_text()}"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """kill -9 of all its processes, as when the machine loses its power."""
+        kill_group(self._process)
+
+    def close(self) -> None:
+        """End it, and leave nothing behind."""
+        self.kill()
+        remove(self._folder)
 
 
 def _first_account(names: Sequence[str]) -> pwd.struct_passwd:

@@ -3,7 +3,7 @@
 import json
 import logging
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -17,14 +17,14 @@ from jsonrpc_qm.cli.values import duration_or_forever, size
 from jsonrpc_qm.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jsonrpc_qm.storage.base import Storage
+    from jsonrpc_qm.worker.base import Worker
 
 # Nothing is bound to these here: they are looked up.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Where to reach a manager that listens on all addresses."""
-
-FIRST_NAME = "hello"
-"""What the first task is called when the app has no workers."""
 
 logger = logging.getLogger("jsonrpc_qm.cli")
 
@@ -84,13 +84,13 @@ def serve(
         raise click.UsageError("either APP:QM or --storage, not both")
     set_up_logs(log_format, log_level)
     with errors_said():
-        storage, name = _what_to_serve(app, storage_url)
+        storage, first = _what_to_serve(app, storage_url)
 
         def on_ready(url: str) -> None:
             if log_format == "json":
                 logger.info("%s %s listens on %s, storage %s", PROGRAM, VERSION, url, storage.url)
             else:
-                click.echo(greeting(url, storage.url, app=app, name=name))
+                click.echo(greeting(url, storage.url, app=app, first=first))
 
         # Imported here because `--help` must not wait for an HTTP server.
         from jsonrpc_qm.server import running
@@ -108,8 +108,28 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).partition(" (while attempting")[0]
 
 
-def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
-    """The storage, opened, and the name of a first task."""
+class FirstTask(NamedTuple):
+    """A task to try the queue with."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+HELLO = FirstTask("hello", {"name": "Ada"})
+"""Where there are no workers."""
+
+
+def first_task(registry: "Mapping[str, Worker]") -> FirstTask:
+    """For the first worker there is, with something for each parameter that it needs."""
+    from jsonrpc_qm.worker.handler import Handler
+
+    for name, worker in registry.items():
+        return FirstTask(name, dict.fromkeys(Handler(worker.target).required, 1))
+    return HELLO
+
+
+def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, FirstTask]":
+    """The storage, opened, and a first task."""
     from jsonrpc_qm.cli.apps import load_app
     from jsonrpc_qm.manager import QueueManager
 
@@ -129,15 +149,15 @@ def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, str]":
     # When it can't be opened this is not reached: the error that the command ends with says it.
     for record in said:
         storages.handle(record)
-    return storage, next(iter(manager.registry), FIRST_NAME)
+    return storage, first_task(manager.registry)
 
 
-def greeting(url: str, storage: str, *, app: str | None, name: str) -> str:
+def greeting(url: str, storage: str, *, app: str | None, first: FirstTask) -> str:
     """Where the manager listens, what keeps the tasks, and how to queue a first one."""
     lost = " (tasks are lost when it stops)" if storage.startswith("memory:") else ""
     reachable = reachable_url(url)
     where = "" if reachable == DEFAULT_URL else f" --manager {reachable}"
-    parameters = {"name": "Ada"} if name == FIRST_NAME else {}
+    name, parameters = first
     params = {"name": name, "parameters": parameters}
     call = {"jsonrpc": "2.0", "id": 1, "method": "queue", "params": params}
     queue = shlex.join([PROGRAM, "queue", name, json.dumps(parameters)])

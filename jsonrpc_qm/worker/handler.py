@@ -10,7 +10,7 @@ from jsonrpc_qm.worker.context import Context
 class Handler:
     """A function, ready to be called with a task's parameters."""
 
-    __slots__ = ("_context_name", "_context_place", "_function", "is_async")
+    __slots__ = ("_context_name", "_context_place", "_function", "is_async", "required")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -21,7 +21,14 @@ class Handler:
         """Whether a call gives a coroutine."""
         self._context_name: str | None = None
         self._context_place: int | None = None
-        for place, parameter in enumerate(_parameters(function)):
+        parameters = _parameters(function)
+        self.required = [
+            parameter.name
+            for parameter in parameters
+            if parameter.default is parameter.empty and not _wants_context(parameter)
+        ]
+        """The parameters that a task has to give."""
+        for place, parameter in enumerate(parameters):
             if _wants_context(parameter):
                 self._context_name = parameter.name
                 if parameter.kind is not parameter.KEYWORD_ONLY:

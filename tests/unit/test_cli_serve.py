@@ -11,12 +11,14 @@ import pytest
 from click.testing import Result
 
 from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL
-from jsonrpc_qm.cli.serve import greeting, reachable_url
+from jsonrpc_qm.cli.serve import HELLO, FirstTask, first_task, greeting, reachable_url
+from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.server import running
 from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from jsonrpc_qm.storage.sqlite import DEFAULT_PATH
+from jsonrpc_qm.worker.context import Context
 from tests.unit.cli_fakes import run
 
 URL = "http://127.0.0.1:8642"
@@ -87,7 +89,7 @@ def test_each_option_reaches_the_server(server: FakeServer) -> None:
     )
 
 
-def test_it_says_where_it_listens_and_how_to_queue_a_first_task(server: FakeServer) -> None:
+def test_it_says_where_it_listens_and_how_to_queue_afirst_task(server: FakeServer) -> None:
     """On stdout, where logs don't go."""
     lines = serve().stdout.splitlines()
     assert lines[0].endswith(f"listens on {URL}, storage sqlite:///jsonrpc-qm.db")
@@ -218,6 +220,18 @@ def test_the_commands_it_shows_reach_it(url: str, reachable: str) -> None:
 
 def test_a_storage_in_memory_is_said_to_be_lost() -> None:
     """And another port than the usual one is in the commands."""
-    text = greeting("http://127.0.0.1:99", "memory:", app=None, name="hello")
+    text = greeting("http://127.0.0.1:99", "memory:", app=None, first=HELLO)
     assert "storage memory: (tasks are lost when it stops)" in text
     assert 'queue hello \'{"name": "Ada"}\' --manager http://127.0.0.1:99\n' in text
+
+
+def test_thefirst_task_has_what_the_worker_needs() -> None:
+    """It can be copied from the screen and does not fail for want of a parameter."""
+    manager = QueueManager("memory:")
+
+    @manager.worker("add")
+    def add(a: int, b: int, context: Context, c: int = 0) -> int:
+        return a + b + c
+
+    assert first_task(manager.registry) == FirstTask("add", {"a": 1, "b": 1})
+    assert first_task({}) == HELLO

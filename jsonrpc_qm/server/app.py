@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
+from jsonrpc_qm.server.dashboard import add_dashboard
 from jsonrpc_qm.server.delivery import Deliveries
 from jsonrpc_qm.server.service import Service
 
@@ -133,6 +134,7 @@ def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
     endpoint = RpcEndpoint(service)
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
+    add_dashboard(app, service)
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()

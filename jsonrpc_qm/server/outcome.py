@@ -7,6 +7,7 @@ from typing import Any
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.operations import Step
 from jsonrpc_qm.record import UNFINISHED, Record
+from jsonrpc_qm.server.committer import Committed
 from jsonrpc_qm.storage.base import News
 from jsonrpc_qm.transitions import Complete
 
@@ -101,3 +102,22 @@ def new_tasks(step: Step) -> Iterator[Sequence[Record]]:
         yield from step.items
     elif step.verb == "transition":
         yield from (event.queue for event in step.items if isinstance(event, Complete))
+
+
+def has_changed(done: Committed) -> bool:
+    """Whether a transaction has left anything else than it was before."""
+    return any(
+        _changes(step, answer)
+        for entry, answers in done
+        if not isinstance(answers, QueueError)
+        for step, answer in zip(entry.operation.steps, answers, strict=True)
+    )
+
+
+def _changes(step: Step, found: list[Any]) -> bool:
+    if step.verb == "claim":
+        return any(found)
+    if step.verb == "sweep":
+        return bool(found[0].records)
+    # All others were asked for, and are seldom refused.
+    return True

@@ -15,7 +15,7 @@ from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
-from jsonrpc_qm.server.outcome import Outcome, new_tasks
+from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
 from jsonrpc_qm.storage.base import News, Storage, Swept
@@ -55,6 +55,8 @@ class Service(Manager):
             self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
         )
         self._background: set[asyncio.Task[Any]] = set()
+        self.observers: set[Callable[[], None]] = set()
+        """Called in the event loop when a task, a name or a worker has changed, here or elsewhere."""
 
     # -- carrying out ---------------------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Service(Manager):
             if entry.future.cancelled():
                 self.give_back(_claimed(entry, answers))
         self._spread(outcome)
+        if self.observers and has_changed(done):
+            self._tell_observers()
 
     def _saw_completed(self, outcomes: Sequence[Complete], found: Sequence[Ended]) -> None:
         """Look for the records of what was completed without, if somebody waits for them by now."""
@@ -154,6 +158,7 @@ class Service(Manager):
             self.chores.sweep_now()
         if ids := self._watch.ids if news.more else self._watch.watched(news.finished):
             self._later(self._look_at(ids))
+        self._tell_observers()
 
     def _swept(self, swept: Swept) -> None:
         for name, tasks in swept.ready.items():
@@ -169,6 +174,11 @@ class Service(Manager):
         """Another process has changed something: look for what is due and what has finished."""
         self.chores.sweep_now()
         self._later(self._look_at(self._watch.ids))
+        self._tell_observers()
+
+    def _tell_observers(self) -> None:
+        for observer in self.observers:
+            observer()
 
     async def _look_at(self, ids: Sequence[str]) -> None:
         if not ids:

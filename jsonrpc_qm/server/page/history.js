@@ -1,0 +1,49 @@
+// What has happened to a task, and why it waits.
+
+import { html } from "./html.js";
+import { shown } from "./text.js";
+import { Moment, between, exactly } from "./time.js";
+
+export function Reasons({ reasons }) {
+  if (!reasons?.length) return null;
+  return html`<section class="reasons">
+    <h2>Why it is so</h2>
+    <ul>
+      ${reasons.map(
+        ({ code, message, until }) => html`<li key=${code}>
+          <span class="badge">${shown(code.replaceAll("_", " "))}</span> ${shown(message)}
+          ${until && html` (<${Moment} time=${until} />)`}
+        </li>`,
+      )}
+    </ul>
+  </section>`;
+}
+
+export function History({ history }) {
+  if (!history?.length) return null;
+  return html`<section>
+    <h2>History</h2>
+    <table class="history">
+      <thead>
+        <tr>
+          <th scope="col">When</th>
+          <th scope="col">After</th>
+          <th scope="col">Became</th>
+          <th scope="col">Worker</th>
+          <th scope="col">Why</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${history.map(
+          (step, place) => html`<tr key=${place}>
+            <td><${Moment} time=${step.at} /></td>
+            <td class="number">${place ? exactly(between(history[place - 1].at, step.at)) : ""}</td>
+            <td><span class=${`status ${step.to}`}>${step.to}</span></td>
+            <td>${step.worker ? shown(step.worker) : html`<span class="none">–</span>`}</td>
+            <td class="wide">${step.reason ? shown(step.reason) : ""}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </section>`;
+}

@@ -26,16 +26,15 @@ HEADERS = {
 
 
 class Events:
-    """Answers `GET /events`, to at most `most` pages at a time."""
+    """Answers `GET /events`, to at most MOST_STREAMS pages at a time."""
 
-    def __init__(self, service: Service, *, most: int = MOST_STREAMS) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._most = most
         self._open: set[asyncio.Event] = set()
         self._closed = False
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
-        if self._closed or len(self._open) >= self._most:
+        if self._closed or len(self._open) >= MOST_STREAMS:
             return web.Response(status=503, headers={hdrs.RETRY_AFTER: "5"})
         news = asyncio.Event()
         self._open.add(news)

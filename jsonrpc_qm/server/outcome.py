@@ -115,7 +115,7 @@ def has_changed(done: Committed) -> bool:
 
 
 def _changes(step: Step, found: list[Any]) -> bool:
-    if step.verb == "claim":
+    if step.verb in ("claim", "purge", "forget"):
         return any(found)
     if step.verb == "sweep":
         return bool(found[0].records)

@@ -1,6 +1,6 @@
 // Which tasks are listed: the form above them.
 
-import { Component, html } from "./html.js";
+import { Component, createRef, html } from "./html.js";
 import { call } from "./rpc.js";
 import { replace, to } from "./route.js";
 import { STATUSES } from "./status.js";
@@ -36,13 +36,30 @@ function local(time) {
 
 export class Filter extends Component {
   state = { names: [] };
+  #form = createRef();
   #timer = null;
 
   async componentDidMount() {
+    this.#show();
     try {
       this.setState({ names: Object.keys((await call("stats")).names).sort() });
     } catch {
       // Then nothing is proposed.
+    }
+  }
+
+  componentDidUpdate({ params }) {
+    if (params !== this.props.params) this.#show();
+  }
+
+  // Have the fields say what the address does, which others may have changed; but for the one that
+  // somebody is typing in.
+  #show() {
+    for (const key of FIELDS) {
+      const field = this.#form.current.elements[key];
+      const text = this.props.params[key] ?? "";
+      const value = key === "since" || key === "until" ? text && local(text) : text;
+      if (field.value !== value && field !== document.activeElement) field.value = value;
     }
   }
 
@@ -72,34 +89,33 @@ export class Filter extends Component {
     return html`<form
       class="filter"
       role="search"
+      ref=${this.#form}
       onSubmit=${submit}
       onInput=${(event) => this.later(event.currentTarget)}
     >
       <label>
         Text in id or parameters
-        <input type="search" name="query" defaultValue=${params.query} data-hotkey="/" />
+        <input type="search" name="query" data-hotkey="/" />
       </label>
       <label>
         Name
-        <input name="name" defaultValue=${params.name} list="names" autocomplete="off" />
+        <input name="name" list="names" autocomplete="off" />
       </label>
       <datalist id="names">${names.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
       <label>
         Status
         <select name="status">
           <option value="">any</option>
-          ${STATUSES.map(
-            (status) => html`<option key=${status} selected=${params.status === status}>${status}</option>`,
-          )}
+          ${STATUSES.map((status) => html`<option key=${status}>${status}</option>`)}
         </select>
       </label>
       <label>
         Queued from
-        <input type="datetime-local" name="since" defaultValue=${params.since && local(params.since)} />
+        <input type="datetime-local" name="since" />
       </label>
       <label>
         until
-        <input type="datetime-local" name="until" defaultValue=${params.until && local(params.until)} />
+        <input type="datetime-local" name="until" />
       </label>
       ${FIELDS.some((key) => params[key]) && html`<a class="button" href="#/tasks">Clear</a>`}
     </form>`;

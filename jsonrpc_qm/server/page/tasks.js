@@ -5,7 +5,7 @@ import { Filter, filterOf } from "./filter.js";
 import { html } from "./html.js";
 import { beginningOf } from "./json.js";
 import { LiveView } from "./live-view.js";
-import { call } from "./rpc.js";
+import { batch, call, orNothing } from "./rpc.js";
 import { to } from "./route.js";
 import { FINISHED, Status } from "./status.js";
 import { shown } from "./text.js";
@@ -21,7 +21,6 @@ const before = new Map();
 export function Tasks({ params }) {
   // Another filter or page is another list, with nothing selected.
   const key = JSON.stringify(params);
-  // Typing must not lose its field; but what came from elsewhere is to be seen in the form.
   return html`
     <h1 class="hidden">Tasks</h1>
     <${Filter} params=${params} />
@@ -30,26 +29,36 @@ export function Tasks({ params }) {
 }
 
 class List extends LiveView {
-  state = { rows: null, next: null, searching: false, selected: new Set(), held: false };
+  state = { rows: null, next: null, searching: false, selected: new Set() };
   #questions = 0;
+  #pointed = false;
 
-  // A selection must not move under the pointer, and a search that took several calls is not made
-  // again and again.
-  soon() {
-    if (this.state.selected.size || this.state.searching || this.#questions > 1) {
-      this.setState({ held: true });
-    } else super.soon();
+  // Why new tasks have to wait, or null. What somebody is about to click at must not move, and a
+  // search that took several calls is not made again and again.
+  held() {
+    if (this.state.selected.size) return "New tasks wait until none is selected.";
+    if (this.#questions > 1) return "New tasks are not searched.";
+    if (this.#pointed || document.activeElement.closest("main tbody")) {
+      return "New tasks wait while you are at the list.";
+    }
+    return null;
   }
 
   async load() {
+    const { rows } = this.state;
+    if (rows && this.held() && !this.wanted) return { rows: await asTheyAre(rows) };
+    this.wanted = false;
+    return this.#page();
+  }
+
+  async #page() {
     const filter = filterOf(this.props.params);
     const first = this.state.rows === null;
     const rows = [];
     let cursor = this.props.params.cursor;
     this.#questions = 0;
     do {
-      const limit = PAGE - rows.length;
-      const page = await call("list_tasks", { ...filter, limit, cursor });
+      const page = await call("list_tasks", { ...filter, limit: PAGE - rows.length, cursor });
       this.#questions += 1;
       rows.push(...page.tasks);
       cursor = page.next_cursor;
@@ -57,11 +66,17 @@ class List extends LiveView {
       if (this.gone) return {};
       if (searching && first) this.setState({ rows: [...rows], next: cursor, searching });
     } while (cursor !== null && rows.length < PAGE && !this.stopped);
-    return { rows, next: cursor, searching: false, held: false };
+    return { rows, next: cursor, searching: false };
+  }
+
+  point(pointed) {
+    this.#pointed = pointed;
+    if (!pointed) this.soon();
   }
 
   refresh() {
     this.stopped = false;
+    this.wanted = true;
     this.setState({ selected: new Set() });
     this.ask();
   }
@@ -72,9 +87,10 @@ class List extends LiveView {
     this.setState({ selected: all });
   }
 
-  render({ params }, { rows, next, searching, selected, held, error }) {
+  render({ params }, { rows, next, searching, selected, error }) {
     if (!rows) return html`<${Trouble} error=${error} />`;
     const filter = filterOf(params);
+    const held = this.held();
     return html`
       <${Trouble} error=${error} />
       <div class="above">
@@ -85,12 +101,16 @@ class List extends LiveView {
         />
         ${held &&
         html`<span class="held">
-          Not live ${selected.size ? "while tasks are selected" : ""}
-          <button onClick=${() => this.refresh()}>Refresh</button>
+          ${held} <button onClick=${() => this.refresh()}>Refresh</button>
         </span>`}
       </div>
       ${rows.length || searching
-        ? html`<${Table} rows=${rows} selected=${selected} select=${(...x) => this.select(...x)} />`
+        ? html`<${Table}
+            rows=${rows}
+            selected=${selected}
+            select=${(ids, on) => this.select(ids, on)}
+            point=${(pointed) => this.point(pointed)}
+          />`
         : html`<p class="nothing">No tasks match.</p>`}
       ${searching && html`<${Searching} rows=${rows} stop=${() => (this.stopped = true)} />`}
       <${Pager} params=${params} next=${searching ? null : next} shown=${rows.length} />
@@ -104,7 +124,13 @@ function Searching({ rows, stop }) {
   </p>`;
 }
 
-function Table({ rows, selected, select }) {
+// The same tasks, with what has become of them; those that were deleted stay as they were.
+async function asTheyAre(rows) {
+  const found = await batch(rows.map(({ id }) => ["get_task", { id }]));
+  return rows.map((task, place) => orNothing(found[place]) ?? task);
+}
+
+function Table({ rows, selected, select, point }) {
   const ids = rows.map((task) => task.id);
   const all = ids.length > 0 && ids.every((id) => selected.has(id));
   return html`<table class="tasks cards">
@@ -126,7 +152,7 @@ function Table({ rows, selected, select }) {
         <th scope="col">Parameters, or the error</th>
       </tr>
     </thead>
-    <tbody>
+    <tbody onMouseEnter=${() => point(true)} onMouseLeave=${() => point(false)}>
       ${rows.map(
         (task) => html`<${Row}
           key=${task.id}
@@ -153,7 +179,7 @@ function Row({ task, selected, select }) {
       <a href=${to(["tasks", task.id])}>${shown(task.name)}</a>
       <span class="id" title=${task.id}>${ending(task.id)}</span>
     </th>
-    <td><${Status} task=${task} /></td>
+    <td class="state"><${Status} task=${task} /></td>
     <td class="number" data-label="attempts">${String(task.attempts)}/${String(task.max_attempts)}</td>
     <td data-label="queued"><${Moment} time=${task.created_at} /></td>
     <td class="number" data-label="took">${took(task)}</td>

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.operations import Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage.base import News, Swept
@@ -42,9 +41,7 @@ class Outcome:
     def see(self, step: Step, found: list[Any]) -> None:
         """Take in what the storage answered to a step."""
         if step.verb == "add":
-            for group in found:
-                if not isinstance(group, QueueError):
-                    self._add(group)
+            self._add(task for group in found if isinstance(group, list) for task in group)
         elif step.verb == "claim":
             for group in found:
                 self._claim(group)
@@ -73,7 +70,7 @@ class Outcome:
             return News(more=True)
         return News(due=dict(due), finished=finished)
 
-    def _add(self, records: Sequence[Record]) -> None:
+    def _add(self, records: Iterable[Record]) -> None:
         for record in records:
             self._expect(record.due_at)
             if self._shared and record.status == "queued":

@@ -154,6 +154,7 @@ _SAVED = (
     "timeout_at",
     "cancel_requested",
     "finished_at",
+    "history",
 )
 _saved_values = attrgetter(*_SAVED)
 

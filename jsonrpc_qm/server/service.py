@@ -18,7 +18,7 @@ from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
 from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
-from jsonrpc_qm.storage.base import News, Storage, Swept
+from jsonrpc_qm.storage.base import News, Storage
 from jsonrpc_qm.transitions import Complete, Release
 
 logger = logging.getLogger("jsonrpc_qm.server")
@@ -56,7 +56,7 @@ class Service(Manager):
         )
         self._background: set[asyncio.Task[Any]] = set()
         self.observers: set[Callable[[], None]] = set()
-        """Called in the event loop when a task, a name or a worker has changed, here or elsewhere."""
+        """Called in the event loop when a task, a name or a worker has changed, here or not."""
 
     # -- carrying out ---------------------------------------------------------------------------
 
@@ -114,9 +114,7 @@ class Service(Manager):
             if isinstance(answers, QueueError):
                 continue
             for step, found in zip(entry.operation.steps, answers, strict=True):
-                if step.verb == "sweep":
-                    self._swept(found[0])
-                elif step.verb == "complete":
+                if step.verb == "complete":
                     self._saw_completed(step.items, found)
                 outcome.see(step, found)
             if entry.future.cancelled():
@@ -137,8 +135,10 @@ class Service(Manager):
             self.chores.due_at(outcome.next_due)
         for record in outcome.finished:
             self._watch.tell(record)
-        for name, tasks in outcome.due.items():
+        for name, tasks in (*outcome.due.items(), *outcome.ready.items()):
             self._room.wake(name, tasks)
+        if outcome.has_swept:
+            self._look_now_and_then()
         # Waiting claims were served along with what was added, if transactions have an order.
         if self.storage.writers > 1:
             for name, tasks in outcome.added.items():
@@ -160,13 +160,10 @@ class Service(Manager):
             self._later(self._look_at(ids))
         self._tell_observers()
 
-    def _swept(self, swept: Swept) -> None:
-        for name, tasks in swept.ready.items():
-            self._room.wake(name, tasks)
-        if swept.next_due is not None:
-            self.chores.due_at(swept.next_due)
+    def _look_now_and_then(self) -> None:
+        """Look for ends that nobody told of: what a claim finds that time has ended is in no
+        answer."""
         if self._loop.time() - self._looked_at >= LOOK_EVERY:
-            # What a claim moves that finds time has passed is in nobody's answer.
             self._looked_at = self._loop.time()
             self._later(self._look_at(self._watch.ids))
 

@@ -24,6 +24,7 @@ from jsonrpc_qm.storage.base import (
     NameStats,
     News,
     Page,
+    Search,
     Sighting,
     Swept,
     WorkerRow,
@@ -303,7 +304,14 @@ class MemoryStorage:
         with self._lock:
             return [self._tasks.get(id) for id in ids]
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
         with self._lock:
             listed = self._tasks.listed[None]
             end = len(listed) if cursor is None else bisect_left(listed, (_number(cursor),))
@@ -311,7 +319,9 @@ class MemoryStorage:
             matching = (
                 (record, number)
                 for record, number in stored
-                if name in (None, record.name) and status in (None, public_status(record.status))
+                if name in (None, record.name)
+                and status in (None, public_status(record.status))
+                and (search is None or search.matches(record))
             )
             found = list(islice(matching, limit + 1))
         more = len(found) > limit

@@ -175,6 +175,12 @@ class View:
         stored = self._tasks[id]
         return None if stored is None else stored[0]
 
+    def listed(self, id: str) -> bytes:
+        """The member of a task that is there, in the lists that it is in."""
+        stored = self._tasks[id]
+        assert stored is not None
+        return redis_keys.listed(stored[1]) + id.encode()
+
     def is_at(self, id: str, key: str, member: bytes) -> bool:
         """Whether a task still is where a sorted set said."""
         if id not in self._tasks:

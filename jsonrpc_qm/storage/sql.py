@@ -4,7 +4,6 @@ What differs from one database to another is in a subclass; see sqlite.py. The s
 statements.py.
 """
 
-import heapq
 import threading
 from abc import abstractmethod
 from collections import Counter
@@ -27,18 +26,18 @@ from jsonrpc_qm.storage.base import (
     NameStats,
     News,
     Overtaken,
-    Page,
     Sighting,
     Swept,
     WorkerRow,
 )
 from jsonrpc_qm.storage.migrations import Migration
 from jsonrpc_qm.storage.sql_copy import SqlCopy
+from jsonrpc_qm.storage.sql_lists import SqlLists
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions, SqlCopy):
+class SqlStorage(SqlTransitions, SqlLists, SqlCopy):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
@@ -282,19 +281,6 @@ class SqlStorage(SqlTransitions, SqlCopy):
         with self.translated():
             found = {record.id: record for record in self._read(ids)}
             return [found.get(id) for id in ids]
-
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
-        before = reads.position(cursor)
-        with self.translated():
-            branches = reads.branches(self.run, name, status)
-            pages = [self.run(sql, (*params, before, limit + 1)) for sql, params in branches]
-            newest = heapq.merge(*pages, key=lambda row: -row[0])
-            seqs = [seq for (seq,), _ in zip(newest, range(limit + 1), strict=False)]
-            page = seqs[:limit]
-            rows = [self.run(statements.BY_SEQ, (seq,)).fetchone() for seq in page]
-            # Another thread may have purged one meanwhile.
-            records = [Record(*row) for row in rows if row]
-        return Page(records=records, next_cursor=str(page[-1]) if len(seqs) > limit else None)
 
     def announce(self, news: News) -> None:
         """Nobody is told: SQLite's other processes see a change by themselves."""

@@ -154,6 +154,7 @@ _SAVED = (
     "timeout_at",
     "cancel_requested",
     "finished_at",
+    "history",
 )
 _saved_values = attrgetter(*_SAVED)
 
@@ -187,8 +188,29 @@ def read(ids: str, lock: str = "") -> str:
     return f"SELECT {COLUMNS} FROM task WHERE id IN ({ids}) ORDER BY id{lock}"
 
 
-BY_SEQ = f"SELECT {COLUMNS} FROM task WHERE seq = ?"
-"""One task by its row's number."""
+@lru_cache
+def by_seq(rows: int) -> str:
+    """Tasks by their rows' numbers, those stored last first."""
+    return f"SELECT {COLUMNS} FROM task WHERE seq IN ({marks(rows)}) ORDER BY seq DESC"
+
+
+@lru_cache
+def matching(rows: int, *conditions: str) -> str:
+    """Those of some rows that meet conditions, those stored last first."""
+    where = " AND ".join([f"seq IN ({marks(rows)})", *conditions])
+    return f"SELECT seq FROM task WHERE {where} ORDER BY seq DESC"
+
+
+def marks(values: int) -> str:
+    """Marks for so many parameters."""
+    return ", ".join("?" * values)
+
+
+LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM task"
+"""The number of the row stored last."""
+
+STORED_FROM = "SELECT seq, created_at FROM task WHERE seq >= ? ORDER BY seq LIMIT 1"
+"""When the first row from a position on was stored."""
 
 DUMP = f"SELECT seq, {COLUMNS} FROM task WHERE seq > ? ORDER BY seq LIMIT ?"
 """Tasks in the order in which they were stored, after a position."""

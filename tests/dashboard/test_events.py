@@ -157,9 +157,8 @@ async def test_streams_are_limited(
 ) -> None:
     """One more is refused, and told when to come back."""
     monkeypatch.setattr(events, "MOST_STREAMS", 1)
-    async with stream():
-        async with call.session.get(call.url + "/events") as refused:
-            assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    async with stream(), call.session.get(call.url + "/events") as refused:
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
 
 
 async def test_streams_end_when_the_manager_stops(services: list[Service]) -> None:

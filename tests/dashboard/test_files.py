@@ -88,10 +88,12 @@ def test_what_is_not_there_is_not_found(url: str, path: str) -> None:
 
 
 def test_nothing_comes_from_elsewhere() -> None:
-    """No file names another host, but for what is no address to load from: SVG's namespace."""
+    """No file names another host: the only address in one is that of SVG's namespace."""
     for name in ["index.html", *(file for file in FILES if not file.startswith("vendor/"))]:
         text = (PAGE / name).read_text().replace("http://www.w3.org/2000/svg", "")
-        assert not re.search(r"(?:https?:)?//\w+\.\w", text.replace("https://example.org", "")), name
+        assert not re.search(r"(?:https?:)?//\w+\.\w", text.replace("https://example.org", "")), (
+            name
+        )
 
 
 def test_no_view_writes_markup() -> None:

@@ -45,7 +45,7 @@ def test_the_overview_has_a_row_a_name_and_a_worker(manager: Client, open_page: 
     page = open_page()
     page.wait_for_selector("table.names")
     assert re.match(r"report 2 0 1 1 1 0 \d+s", row(page, "report"))
-    assert re.match(r"mail 0 1 0 0 0 0 –", row(page, "mail"))
+    assert re.match("mail 0 1 0 0 0 0 \N{EN DASH}", row(page, "mail"))
     assert re.match(r"nightly paused 1 0 0 0 0 0 \d+s .*Resume", row(page, "nightly"))
     assert re.match(r"host-1 \d+s ago 1 report for \d+s report Drain", row(page, "host-1"))
     picture(page, "overview")

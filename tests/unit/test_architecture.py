@@ -10,7 +10,7 @@ import jsonrpc_qm
 PACKAGE = Path(jsonrpc_qm.__file__).parent
 
 FLOORS = [
-    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "params"},
+    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "history", "params"},
     {"transitions", "answers"},
     {"storage", "worker", "client"},
     {"operations", "execution"},

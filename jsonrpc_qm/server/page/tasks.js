@@ -9,7 +9,7 @@ import { batch, call, orNothing } from "./rpc.js";
 import { to } from "./route.js";
 import { FINISHED, Status } from "./status.js";
 import { shown } from "./text.js";
-import { Moment, between, exactly, now } from "./time.js";
+import { Moment, between, duration, exactly, now } from "./time.js";
 import { Trouble } from "./trouble.js";
 
 const PAGE = 50;
@@ -196,7 +196,7 @@ function took(task) {
   if (!task.started_at) return "";
   if (FINISHED.has(task.status)) return exactly(between(task.started_at, task.finished_at));
   if (task.status !== "started") return "";
-  return exactly(Math.floor((now() - Date.parse(task.started_at)) / 1000));
+  return duration((now() - Date.parse(task.started_at)) / 1000);
 }
 
 function preview(task) {

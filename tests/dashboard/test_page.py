@@ -347,3 +347,19 @@ def test_a_manager_that_goes_and_comes_back_is_noticed(
     manager.queue("hello")
     page.get_by_role("alert").wait_for(state="detached")
     page.locator("td.queued", has_text="3").wait_for()
+
+
+def test_names_are_sorted_by_any_column(manager: Client, open_page: OpenPage) -> None:
+    """The most on top; by name again by its own heading."""
+    for name, tasks in (("a", 1), ("b", 3), ("c", 2)):
+        manager.queue_many([{"name": name}] * tasks)
+    page = open_page()
+    heads = page.locator("table.names tbody th")
+    heads.nth(2).wait_for()
+    assert heads.all_inner_texts() == ["a", "b", "c"]
+    page.get_by_role("button", name="Queued", exact=True).click()
+    page.locator("th[aria-sort=descending]").wait_for()
+    assert heads.all_inner_texts() == ["b", "c", "a"]
+    page.get_by_role("button", name="Name").click()
+    page.locator("th[aria-sort=ascending]").wait_for()
+    assert heads.all_inner_texts() == ["a", "b", "c"]

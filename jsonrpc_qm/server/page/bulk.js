@@ -8,9 +8,28 @@ import { call } from "./rpc.js";
 import { count, plural } from "./text.js";
 
 const ACTIONS = [
-  { verb: "retry", label: "Retry", can: "failed or cancelled", done: "queued again" },
-  { verb: "cancel", label: "Cancel", can: "unfinished", done: "cancelled, or about to be" },
-  { verb: "delete", label: "Delete", can: "finished", done: "deleted", danger: true },
+  {
+    verb: "retry",
+    label: "Retry",
+    can: "failed or cancelled",
+    states: ["failed", "cancelled"],
+    done: "queued again",
+  },
+  {
+    verb: "cancel",
+    label: "Cancel",
+    can: "unfinished",
+    states: ["queued", "started"],
+    done: "cancelled, or about to be",
+  },
+  {
+    verb: "delete",
+    label: "Delete",
+    can: "finished",
+    states: ["completed", "failed", "cancelled"],
+    done: "deleted",
+    danger: true,
+  },
 ];
 
 export class Bulk extends Component {
@@ -41,13 +60,14 @@ export class Bulk extends Component {
     changed();
   }
 
-  render({ described }, { counting }) {
+  render({ which, described }, { counting }) {
+    const fits = ({ states }) => !which.status || states.includes(which.status);
     return html`<div class="bulk" role="group" aria-label=${`With ${described}`}>
       <span>With ${described}:</span>
       ${ACTIONS.map(
         (action) => html`<button
           key=${action.verb}
-          disabled=${counting !== null}
+          disabled=${counting !== null || !fits(action)}
           onClick=${() => this.act(action)}
         >
           ${counting === action.verb ? "Counting…" : action.label}

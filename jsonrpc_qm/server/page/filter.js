@@ -95,11 +95,11 @@ export class Filter extends Component {
     >
       <label>
         Text in id or parameters
-        <input type="search" name="query" data-hotkey="/" />
+        <input type="search" name="query" maxlength="200" data-hotkey="/" />
       </label>
       <label>
         Name
-        <input name="name" list="names" autocomplete="off" />
+        <input name="name" maxlength="200" list="names" autocomplete="off" />
       </label>
       <datalist id="names">${names.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
       <label>

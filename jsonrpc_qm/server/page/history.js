@@ -1,13 +1,15 @@
-// What has happened to a task, and why it waits.
+// What has happened to a task, why it waits, and what came after it.
 
 import { html } from "./html.js";
+import { to } from "./route.js";
+import { Status } from "./status.js";
 import { shown } from "./text.js";
 import { Moment, between, exactly } from "./time.js";
 
-export function Reasons({ reasons }) {
+export function Reasons({ status, reasons }) {
   if (!reasons?.length) return null;
   return html`<section class="reasons">
-    <h2>Why it is so</h2>
+    <h2>${status === "queued" ? "Why it isn’t running" : "What it is at"}</h2>
     <ul>
       ${reasons.map(
         ({ code, message, until }) => html`<li key=${code}>
@@ -45,5 +47,22 @@ export function History({ history }) {
         )}
       </tbody>
     </table>
+  </section>`;
+}
+
+// The tasks that its completion queued.
+export function Continuations({ tasks }) {
+  if (!tasks?.length) return null;
+  return html`<section>
+    <h2>Continuations</h2>
+    <ul class="continuations">
+      ${tasks.map(
+        (task) => html`<li key=${task.id}>
+          <a href=${to(["tasks", task.id])}>${shown(task.name)}</a>
+          <span class="id">${shown(task.id)}</span>
+          <${Status} task=${task} />
+        </li>`,
+      )}
+    </ul>
   </section>`;
 }

@@ -1,6 +1,6 @@
 // The names of tasks, a row each.
 
-import { html } from "./html.js";
+import { Component, html } from "./html.js";
 import { attempt } from "./notice.js";
 import { call } from "./rpc.js";
 import { to } from "./route.js";
@@ -12,27 +12,65 @@ const STATES = ["queued", "scheduled", "started", "completed", "failed", "cancel
 const ROW_SECONDS = 600; // what a row's line shows
 const ROW_STEPS = 60;
 
-export function NamesTable({ names, rates, changed }) {
-  return html`<section>
-    <h2>Names</h2>
-    <table class="names cards">
-      <thead>
-        <tr>
-          <th scope="col">Name</th>
-          ${STATES.map((state) => html`<th scope="col" class="number">${state}</th>`)}
-          <th scope="col" class="number">oldest</th>
-          ${rates && html`<th scope="col" class="rate">queued/s</th>
-          <th scope="col" class="rate">finished/s</th>`}
-          <th scope="col"><span class="hidden">Action</span></th>
-        </tr>
-      </thead>
-      <tbody>
-        ${Object.entries(names)
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([name, counts]) => html`<${Row} key=${name} ...${{ name, counts, rates, changed }} />`)}
-      </tbody>
-    </table>
-  </section>`;
+const ROWS_AT_FIRST = 200;
+
+const COLUMNS = [...STATES, "oldest", "queued/s", "finished/s"];
+
+export class NamesTable extends Component {
+  // By name, or by one of COLUMNS with the most on top.
+  state = { by: "name", all: false };
+
+  render({ names, rates, changed }, { by, all }) {
+    const sorted = Object.keys(names).sort(order(by, names, rates));
+    const rows = all ? sorted : sorted.slice(0, ROWS_AT_FIRST);
+    const heading = (column) => html`<${Heading}
+      key=${column}
+      column=${column}
+      sorted=${by === column}
+      sort=${() => this.setState({ by: column })}
+    />`;
+    return html`<section>
+      <h2>Names</h2>
+      <table class="names cards">
+        <thead>
+          <tr>
+            ${heading("name")}
+            ${COLUMNS.filter((column) => rates || !column.endsWith("/s")).map(heading)}
+            <th scope="col"><span class="hidden">Action</span></th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map((name) => {
+            const counts = names[name];
+            return html`<${Row} key=${name} ...${{ name, counts, rates, changed }} />`;
+          })}
+        </tbody>
+      </table>
+      ${rows.length < sorted.length &&
+      html`<button onClick=${() => this.setState({ all: true })}>
+        Show all ${count(sorted.length)}
+      </button>`}
+    </section>`;
+  }
+}
+
+function Heading({ column, sorted, sort }) {
+  const kind = column === "name" ? "" : column.endsWith("/s") ? "rate" : "number";
+  const direction = column === "name" ? "ascending" : "descending";
+  return html`<th scope="col" class=${kind} aria-sort=${sorted ? direction : undefined}>
+    <button onClick=${sort}>${column[0].toUpperCase()}${column.slice(1)}${sorted ? (column === "name" ? " ↑" : " ↓") : ""}</button>
+  </th>`;
+}
+
+function order(by, names, rates) {
+  const byName = (a, b) => (a < b ? -1 : 1);
+  if (by === "name") return byName;
+  const figure = (name) => {
+    if (by === "oldest") return names[name].oldest_queued_age ?? -1;
+    if (!by.endsWith("/s")) return names[name][by];
+    return recently(rates?.names[name]?.[by.slice(0, -2)] ?? [], rates?.interval);
+  };
+  return (a, b) => figure(b) - figure(a) || byName(a, b);
 }
 
 function Row({ name, counts, rates, changed }) {
@@ -66,6 +104,7 @@ function Rate({ name, what, rates }) {
   const { interval } = rates;
   const numbers = (rates.names[name]?.[what] ?? []).slice(-Math.round(ROW_SECONDS / interval));
   const line = perSecond(numbers, interval, ROW_STEPS);
+  const recent = recently(numbers, interval);
   return html`<td class="rate" data-label=${`${what}/s`}>
     <${Sparkline}
       rates=${line}
@@ -73,7 +112,7 @@ function Rate({ name, what, rates }) {
       seconds=${numbers.length * interval}
       kind=${what}
     />
-    <span>${rate(recently(numbers, interval))}</span>
+    <span class=${recent ? "" : "none"}>${rate(recent)}</span>
   </td>`;
 }
 

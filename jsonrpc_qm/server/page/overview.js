@@ -77,7 +77,7 @@ function Chart({ what, rates, numbers }) {
   const seconds = numbers.length * rates.interval;
   return html`<figure class="chart">
     <figcaption>
-      <strong>${rate(recently(numbers, rates.interval))}</strong><span>${what} per second</span>
+      <strong>${rate(recently(numbers, rates.interval))}</strong><span>${what}/s</span>
     </figcaption>
     <${Sparkline}
       rates=${perSecond(numbers, rates.interval, CHART_STEPS)}

@@ -1,7 +1,7 @@
 // One task: all that is known of it, and what can be done with it.
 
 import { confirmed } from "./confirm.js";
-import { History, Reasons } from "./history.js";
+import { Continuations, History, Reasons } from "./history.js";
 import { html } from "./html.js";
 import { LiveView } from "./live-view.js";
 import { attempt } from "./notice.js";
@@ -14,6 +14,8 @@ import { Moment, between, exactly, now } from "./time.js";
 import { CopyButton, Tree } from "./tree.js";
 import { Trouble } from "./trouble.js";
 
+const CONTINUATIONS = 100; // at most shown
+
 export class TaskView extends LiveView {
   async load() {
     const { id } = this.props;
@@ -23,10 +25,24 @@ export class TaskView extends LiveView {
       ["explain", { id }],
     ]);
     if (task instanceof Refused) return { task: null, refused: task };
-    return { task, refused: null, history: orNothing(history), reasons: orNothing(why)?.reasons };
+    return {
+      task,
+      refused: null,
+      history: orNothing(history),
+      reasons: orNothing(why)?.reasons,
+      continuations: await this.#continuations(orNothing(history) ?? []),
+    };
   }
 
-  render({ id }, { task, refused, history, reasons, error }) {
+  // Those that are still there of what its completion queued.
+  async #continuations(history) {
+    const ids = history.flatMap((step) => step.tasks ?? []).slice(0, CONTINUATIONS);
+    if (!ids.length) return [];
+    const found = await batch(ids.map((id) => ["get_task", { id }]));
+    return found.map(orNothing).filter(Boolean);
+  }
+
+  render({ id }, { task, refused, history, reasons, continuations, error }) {
     if (refused) {
       return html`<section class="nothing">
         <h1>${refused.message}</h1>
@@ -43,7 +59,7 @@ export class TaskView extends LiveView {
         <${Status} task=${task} />
         <${Buttons} task=${task} changed=${() => this.ask()} />
       </header>
-      ${open && html`<${Reasons} reasons=${reasons} />`}
+      ${open && html`<${Reasons} status=${task.status} reasons=${reasons} />`}
       <${Failure} error=${task.error} />
       <div class="columns">
         <section>
@@ -58,6 +74,7 @@ export class TaskView extends LiveView {
           html`<${Value} title="Metadata" value=${task.metadata} />`}
         </div>
       </div>
+      <${Continuations} tasks=${continuations} />
       <${History} history=${history} />
     </article>`;
   }

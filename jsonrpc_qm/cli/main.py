@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
         operators.stats,
         top,
         operators.workers,
+        operators.history,
+        operators.explain,
         operators.drain,
         operators.pause,
         operators.resume,

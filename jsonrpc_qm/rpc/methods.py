@@ -20,6 +20,7 @@ from jsonrpc_qm.errors import (
     TooLarge,
     Unavailable,
 )
+from jsonrpc_qm.history import transitions_of
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.manager import Manager
@@ -73,6 +74,17 @@ async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> 
     page = await manager.list_tasks(given)
     tasks = [wire.task(record) for record in page.records]
     return {"tasks": tasks, "next_cursor": page.next_cursor}
+
+
+async def history(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """In order; of a task that was tried very often, the first and the latest hundred."""
+    record = await manager.stored(given.id)
+    return [wire.transition(step) for step in transitions_of(record)]
+
+
+async def explain(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """One reason or several: a paused name, a time to come, no worker, others before it."""
+    return wire.explanation(await manager.explain(given))
 
 
 async def cancel(manager: Manager, call: Call, given: p.IdParams) -> Any:
@@ -171,6 +183,21 @@ async def resume(manager: Manager, call: Call, given: p.NameParams) -> Any:
     return await manager.resume(given)
 
 
+async def retry_many(manager: Manager, call: Call, given: p.RetryManyParams) -> Any:
+    """Failed and cancelled ones that match, in batches; answers how many."""
+    return await manager.retry_many(given)
+
+
+async def cancel_many(manager: Manager, call: Call, given: p.CancelManyParams) -> Any:
+    """Queued ones that match at once, started ones by their workers; answers how many."""
+    return await manager.cancel_many(given)
+
+
+async def delete_many(manager: Manager, call: Call, given: p.DeleteManyParams) -> Any:
+    """Finished ones that match, in batches; answers how many."""
+    return await manager.delete_many(given)
+
+
 async def purge(manager: Manager, call: Call, given: p.PurgeParams) -> Any:
     """Finished ones that match; answers how many."""
     return await manager.purge(given)
@@ -234,6 +261,20 @@ METHODS: dict[str, Method] = {
             (TaskNotFound,),
         ),
         Method(list_tasks, p.ListTasksParams, answers.TaskPage, "List tasks, newest first."),
+        Method(
+            history,
+            p.IdParams,
+            list[answers.TaskTransition],
+            "Tell what has happened to a task.",
+            (TaskNotFound,),
+        ),
+        Method(
+            explain,
+            p.IdParams,
+            answers.Explanation,
+            "Tell why a task isn't running.",
+            (TaskNotFound,),
+        ),
         Method(cancel, p.IdParams, Task, "Cancel a task, or ask its worker to.", _STATE),
         Method(
             retry, p.IdParams, Task, "Queue a failed or cancelled task anew.", (*_STATE, Conflict)
@@ -258,6 +299,9 @@ METHODS: dict[str, Method] = {
         Method(drain, p.DrainParams, bool, "Ask a worker to finish what it has and stop."),
         Method(pause, p.NameParams, bool, "Stop the claims of a name."),
         Method(resume, p.NameParams, bool, "Let a name be claimed from again."),
+        Method(retry_many, p.RetryManyParams, int, "Queue many tasks anew.", (TooLarge,)),
+        Method(cancel_many, p.CancelManyParams, int, "Cancel many tasks.", (TooLarge,)),
+        Method(delete_many, p.DeleteManyParams, int, "Delete many finished tasks.", (TooLarge,)),
         Method(purge, p.PurgeParams, int, "Delete finished tasks."),
     )
 }

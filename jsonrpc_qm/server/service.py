@@ -275,6 +275,9 @@ class Service(Manager):
             raise
         return ended, claim.answer(*await self._received(claimed))
 
+    def is_waited_for(self, name: str) -> bool:
+        return self._room.waits_for(name)
+
     async def drain(self, call: p.DrainParams) -> bool:
         drained = await super().drain(call)
         self._sightings.drained(call.worker)

@@ -102,7 +102,7 @@ def stats_table(stats: dict[str, Any]) -> RenderableType:
 
 def history_rows(steps: Sequence[TaskTransition]) -> Table:
     """One row a step."""
-    table = _table()
+    table = plain_table()
     table.add_column("AT", no_wrap=True)
     table.add_column("STATUS", no_wrap=True)
     table.add_column("WORKER")
@@ -111,9 +111,9 @@ def history_rows(steps: Sequence[TaskTransition]) -> Table:
         queued = f"queued {', '.join(step.tasks)}" if step.tasks else ""
         table.add_row(
             step.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
-            _text(step.to, STYLES[step.to]),
-            _yielding(step.worker or ""),
-            _yielding(step.reason or queued),
+            cell(step.to, STYLES[step.to]),
+            yielding_cell(step.worker or ""),
+            yielding_cell(step.reason or queued),
         )
     return table
 

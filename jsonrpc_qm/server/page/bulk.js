@@ -51,12 +51,15 @@ export class Bulk extends Component {
     }
     const sure = await confirmed({
       title: `${label} ${plural(number, "task")}?`,
-      text: `Of ${described} ${plural(number, "task")} ${Number(number) === 1 ? "is" : "are"} ${can}.`,
+      text: `${count(number)} of ${described} ${Number(number) === 1 ? "is" : "are"} ${can}.`,
       action: `${label} ${count(number)}`,
       danger,
     });
     if (!sure) return;
-    await attempt(async () => `${plural(await call(`${verb}_many`, which), "task")} ${done}.`);
+    await attempt(async () => {
+      const changed = await call(`${verb}_many`, which);
+      return `${plural(changed, "task")} ${done}.`;
+    });
     changed();
   }
 

@@ -35,7 +35,9 @@ export class Confirmation extends Component {
         <p>${question.text}</p>
         <div class="actions">
           <button value="no">No, go back</button>
-          <button value="yes" class=${question.danger ? "danger" : "primary"}>${question.action}</button>
+          <button value="yes" class=${question.danger ? "danger" : "primary"}>
+            ${question.action}
+          </button>
         </div>
       </form>
     </dialog>`;

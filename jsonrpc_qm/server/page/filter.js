@@ -101,7 +101,9 @@ export class Filter extends Component {
         Name
         <input name="name" maxlength="200" list="names" autocomplete="off" />
       </label>
-      <datalist id="names">${names.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
+      <datalist id="names">
+        ${names.map((name) => html`<option key=${name} value=${name} />`)}
+      </datalist>
       <label>
         Status
         <select name="status">

@@ -29,7 +29,7 @@ export function History({ history }) {
       <thead>
         <tr>
           <th scope="col">When</th>
-          <th scope="col">After</th>
+          <th scope="col" class="number">After</th>
           <th scope="col">Became</th>
           <th scope="col">Worker</th>
           <th scope="col">Why</th>

@@ -52,6 +52,11 @@ export function listen(help) {
 
 export function KeyList() {
   return html`<dl class="keys">
-    ${KEYS.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}
+    ${KEYS.map(
+      ([key, what]) => html`<div key=${key}>
+        <dt><kbd>${key}</kbd></dt>
+        <dd>${what}</dd>
+      </div>`,
+    )}
   </dl>`;
 }

@@ -1,5 +1,5 @@
-// Says when something has changed: by the manager's stream of events while it can be had, else every
-// few seconds. While nobody looks at the page the stream is closed, and nothing is said.
+// Says when something has changed: by the manager's stream of events while it can be had, else
+// every few seconds. While nobody looks at the page the stream is closed, and nothing is said.
 
 const POLL_EVERY = 5000;
 const CONFIRM_EVERY = 15000; // what time alone has changed is in no event
@@ -53,7 +53,8 @@ class Live {
     stream.addEventListener("error", () => {
       this.#become("polling");
       // A refusal ends it for good, a lost connection does not.
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => this.#reopen(stream), REOPEN_AFTER);
+      const ended = stream.readyState === EventSource.CLOSED;
+      if (ended) setTimeout(() => this.#reopen(stream), REOPEN_AFTER);
     });
   }
 

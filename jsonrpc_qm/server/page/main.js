@@ -36,11 +36,18 @@ class App extends Component {
 
   render(_, { route, stranger }) {
     const [place = ""] = route.parts;
-    document.title = `${[...route.parts].map(shown).reverse().join(" · ") || "overview"} · jsonrpc-qm`;
+    const where = route.parts.map(shown).reverse().join(" · ");
+    document.title = `${where || "overview"} · jsonrpc-qm`;
     return html`
-      <${Header} place=${place} stranger=${stranger} left=${() => this.setState({ stranger: true })} />
+      <${Header}
+        place=${place}
+        stranger=${stranger}
+        left=${() => this.setState({ stranger: true })}
+      />
       <main>
-        ${stranger ? html`<${SignIn} done=${() => this.#signedIn()} />` : html`<${View} ...${route} />`}
+        ${stranger
+          ? html`<${SignIn} done=${() => this.#signedIn()} />`
+          : html`<${View} ...${route} />`}
       </main>
       <${Notices} />
       <${Confirmation} />

@@ -58,7 +58,9 @@ function Heading({ column, sorted, sort }) {
   const kind = column === "name" ? "" : column.endsWith("/s") ? "rate" : "number";
   const direction = column === "name" ? "ascending" : "descending";
   return html`<th scope="col" class=${kind} aria-sort=${sorted ? direction : undefined}>
-    <button onClick=${sort}>${column[0].toUpperCase()}${column.slice(1)}${sorted ? (column === "name" ? " ↑" : " ↓") : ""}</button>
+    <button onClick=${sort}>
+      ${column[0].toUpperCase() + column.slice(1)}${sorted && (column === "name" ? " ↑" : " ↓")}
+    </button>
   </th>`;
 }
 

@@ -29,7 +29,11 @@ export class Overview extends LiveView {
     const asksForRates = performance.now() - this.#ratesAskedAt >= RATES_EVERY;
     if (asksForRates) calls.push(["rates"]);
     const [stats, workers, running, rates] = await batch(calls);
-    const found = { stats: orThrow(stats), workers: orThrow(workers), running: orThrow(running).tasks };
+    const found = {
+      stats: orThrow(stats),
+      workers: orThrow(workers),
+      running: orThrow(running).tasks,
+    };
     if (asksForRates) {
       this.#ratesAskedAt = performance.now();
       found.rates = orNothing(rates);

@@ -97,7 +97,9 @@ export class QueueForm extends Component {
           aria-invalid=${isWrong("name")}
         />
       </label>
-      <datalist id="names">${names.map((name) => html`<option key=${name} value=${name} />`)}</datalist>
+      <datalist id="names">
+        ${names.map((name) => html`<option key=${name} value=${name} />`)}
+      </datalist>
       <label>
         Parameters, as JSON
         <textarea

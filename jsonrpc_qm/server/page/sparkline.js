@@ -14,7 +14,8 @@ export function perSecond(numbers, interval, most) {
   // From the end, so that the newest step is a whole one.
   for (let end = numbers.length; end > 0; end -= size) {
     const group = numbers.slice(Math.max(0, end - size), end);
-    rates.unshift(group.reduce((sum, number) => sum + Number(number), 0) / (group.length * interval));
+    const total = group.reduce((sum, number) => sum + Number(number), 0);
+    rates.unshift(total / (group.length * interval));
   }
   return rates;
 }

@@ -60,7 +60,7 @@ export class TaskView extends LiveView {
         <${Buttons} task=${task} changed=${() => this.ask()} />
       </header>
       ${open && html`<${Reasons} status=${task.status} reasons=${reasons} />`}
-      <${Failure} error=${task.error} />
+      <${Failure} task=${task} />
       <div class="columns">
         <section>
           <h2>Fields</h2>
@@ -87,10 +87,12 @@ function Value({ title, value }) {
   </section>`;
 }
 
-function Failure({ error }) {
+function Failure({ task: { status, error } }) {
   if (!error) return null;
-  return html`<section class="failure">
-    <h2>Error</h2>
+  const isOver = status === "completed";
+  const attempt = isOver ? " of an earlier attempt" : " of the last attempt";
+  return html`<section class=${`failure ${isOver ? "over" : ""}`}>
+    <h2>Error${status === "failed" ? "" : attempt}</h2>
     <p><strong>${shown(error.type)}</strong>: ${shown(error.message)}</p>
     ${error.traceback && html`<pre tabindex="0">${shown(error.traceback)}</pre>`}
     ${error.data !== undefined && html`<${Tree} value=${error.data} label="Error data" />`}
@@ -139,6 +141,7 @@ function Buttons({ task, changed }) {
     });
     changed();
   };
+  const cancelled = status === "queued" ? "Cancelled" : "Its worker is asked to stop";
   const again = () => {
     prefill({ name: task.name, parameters: task.parameters, priority: task.priority });
     go("#/queue");
@@ -147,11 +150,10 @@ function Buttons({ task, changed }) {
     ${(status === "failed" || status === "cancelled") &&
     html`<button class="primary" onClick=${act("retry", "Queued again")}>Retry</button>`}
     ${(status === "queued" || (status === "started" && !task.cancel_requested)) &&
-    html`<button onClick=${act("cancel", status === "queued" ? "Cancelled" : "Its worker is asked to stop")}>
-      Cancel
-    </button>`}
+    html`<button onClick=${act("cancel", cancelled)}>Cancel</button>`}
     <button onClick=${again}>Queue one like it</button>
-    ${FINISHED.has(status) && html`<button class="danger" onClick=${() => remove(task)}>Delete</button>`}
+    ${FINISHED.has(status) &&
+    html`<button class="danger" onClick=${() => remove(task)}>Delete</button>`}
   </div>`;
 }
 

@@ -180,7 +180,7 @@ function Row({ task, selected, select }) {
       <span class="id" title=${task.id}>${ending(task.id)}</span>
     </th>
     <td class="state"><${Status} task=${task} /></td>
-    <td class="number" data-label="attempts">${String(task.attempts)}/${String(task.max_attempts)}</td>
+    <td class="number" data-label="attempts">${`${task.attempts}/${task.max_attempts}`}</td>
     <td data-label="queued"><${Moment} time=${task.created_at} /></td>
     <td class="number" data-label="took">${took(task)}</td>
     <td class="preview">${preview(task)}</td>

@@ -2,8 +2,11 @@
 
 // Control characters, and the marks that turn the direction of text around: what a task carries
 // must not make the page say something else than it does.
-const UNPRINTABLE =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/g;
+const UNPRINTABLE = new RegExp(
+  "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u200b\\u200e\\u200f" +
+    "\\u2028-\\u202e\\u2060\\u2066-\\u2069\\ufeff]",
+  "g",
+);
 
 // The text with each of them written as \u202e.
 export function shown(text) {

@@ -59,5 +59,6 @@ export function absolute(time) {
 // A moment, relative, with the time itself for who points at it.
 export function Moment({ time }) {
   if (!time) return html`<span class="none">–</span>`;
-  return html`<time datetime=${time} title=${`${absolute(time)} (${time})`}>${relative(time)}</time>`;
+  const title = `${absolute(time)} (${time})`;
+  return html`<time datetime=${time} title=${title}>${relative(time)}</time>`;
 }

@@ -60,7 +60,14 @@ class Branch extends Component {
       ${open &&
       members
         .slice(0, most)
-        .map(([key, member]) => html`<${Node} key=${key} name=${key} value=${member} depth=${depth + 1} />`)}
+        .map(
+          ([key, member]) => html`<${Node}
+            key=${key}
+            name=${key}
+            value=${member}
+            depth=${depth + 1}
+          />`,
+        )}
       ${open &&
       members.length > most &&
       html`<button class="quiet" onClick=${() => this.setState({ most: most + AT_ONCE })}>
@@ -79,7 +86,9 @@ class Leaf extends Component {
 
   render({ value }, { whole }) {
     if (typeof value !== "string") return html`<span class="literal">${String(value)}</span>`;
-    if (whole || value.length <= LONGEST_TEXT) return html`<span class="text">${shown(value)}</span>`;
+    if (whole || value.length <= LONGEST_TEXT) {
+      return html`<span class="text">${shown(value)}</span>`;
+    }
     return html`<span class="text">${shown(value.slice(0, LONGEST_TEXT))}…</span>
       <button class="quiet" onClick=${() => this.setState({ whole: true })}>
         Show all ${count(value.length)} characters

@@ -55,7 +55,9 @@ function Row({ worker, tasks, changed }) {
     </th>
     <td data-label="seen"><${Moment} time=${worker.last_seen} /></td>
     <td class="number" data-label="running">${String(worker.running)}</td>
-    <td class="running-tasks" data-label="tasks"><${Running} tasks=${tasks} running=${worker.running} /></td>
+    <td class="running-tasks" data-label="tasks">
+      <${Running} tasks=${tasks} running=${worker.running} />
+    </td>
     <td class="wide" data-label="asks for">${shown(worker.names.join(", "))}</td>
     <td class="action">
       ${!worker.drain && html`<${DrainButton} worker=${worker.worker} changed=${changed} />`}
@@ -95,5 +97,7 @@ function DrainButton({ worker, changed }) {
     });
     changed();
   };
-  return html`<button onClick=${act}>Drain<span class="hidden"> ${shown(worker)}</span></button>`;
+  return html`<button onClick=${act}>
+    Drain<span class="hidden"> ${shown(worker)}</span>
+  </button>`;
 }

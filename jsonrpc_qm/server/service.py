@@ -15,6 +15,7 @@ from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
+from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.outcome import Outcome, new_tasks
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
@@ -46,7 +47,11 @@ class Service(Manager):
         self._stopping = False
         # One thread: a long list never holds up a commit, and many of them only each other.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._committer = Committer(storage, committed=self._committed, foreign=self._foreign)
+        self.metrics = Metrics()
+        storage.watch(self.metrics.moved)
+        self._committer = Committer(
+            storage, self.metrics, committed=self._committed, foreign=self._foreign
+        )
         self._room = ClaimRoom(self._committer.submit, self._received, self._abandon)
         self._watch = TaskWatch()
         storage.subscribe(self._hear)
@@ -103,7 +108,30 @@ class Service(Manager):
         ]
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
-        return await self._loop.run_in_executor(self._reader, read, *args)
+        try:
+            return await self._loop.run_in_executor(self._reader, read, *args)
+        except Unavailable:
+            self.metrics.storage_failed("read")
+            raise
+
+    async def probe(self) -> None:
+        """See whether the storage can be written and read, without changing anything.
+
+        Raises:
+            Unavailable: it can't be used.
+        """
+        await self.write(_NOTHING)
+        await self.read(self.storage.get, ["probe"])
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is about to end, and calls are better made elsewhere."""
+        return self._watch.closed
+
+    @property
+    def waiting_claims(self) -> int:
+        """How many claims wait for a task."""
+        return self._room.waiting
 
     def _committed(self, done: Committed) -> None:
         """See what a transaction has brought about, before its callers hear of it."""
@@ -278,6 +306,9 @@ class Service(Manager):
         resumed = await super().resume(call)
         self.chores.sweep_now()
         return resumed
+
+
+_NOTHING: Operation[None] = Operation((), lambda: None)
 
 
 def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:

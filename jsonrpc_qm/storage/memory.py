@@ -29,12 +29,13 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.moves import Moves, TellsMoves
 from jsonrpc_qm.storage.orders import Stored, Tasks
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry, claimed
 
 
-class MemoryStorage:
+class MemoryStorage(TellsMoves):
     """Tasks that last as long as this object; for tests, and for work that may be lost.
 
     One lock serves all threads: who reads while another thread's transaction is open waits until it
@@ -48,6 +49,8 @@ class MemoryStorage:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._undo: list[Callable[[], object]] | None = None
+        self._changed: list[tuple[Record | None, Record | None]] = []
+        """What the transaction has made of tasks: the records before and after."""
         self._numbers = count(1)
         self._tasks = Tasks()
         self._paused: set[str] = set()
@@ -64,6 +67,7 @@ class MemoryStorage:
             if self._undo is not None:
                 raise RuntimeError("transactions do not nest")
             self._undo = []
+            self._changed = []
             try:
                 yield
             except BaseException:
@@ -71,6 +75,11 @@ class MemoryStorage:
                 raise
             finally:
                 self._undo = None
+            changed = self._changed
+        moves = Moves()
+        for before, after in changed:
+            moves.see(before, after)
+        self._tell(moves)
 
     def _remember(self, undo: Callable[[], object]) -> None:
         """Keep what takes the change back that is made next."""
@@ -86,7 +95,10 @@ class MemoryStorage:
             self._undo.pop()()
 
     def _put(self, id: str, stored: Stored | None) -> None:
-        self._remember(partial(self._tasks.put, id, self._tasks.by_id.get(id)))
+        before = self._tasks.by_id.get(id)
+        self._remember(partial(self._tasks.put, id, before))
+        self._remember(self._changed.pop)
+        self._changed.append((before and before.record, stored and stored.record))
         self._tasks.put(id, stored)
 
     def _save(self, record: Record) -> Record:

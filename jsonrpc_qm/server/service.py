@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
+from jsonrpc_qm.answers import Rates
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.operations import MAX_PAYLOAD, Ended, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
@@ -17,9 +18,11 @@ from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
 from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.outcome import Outcome, new_tasks
+from jsonrpc_qm.server.rates import RateBook
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
 from jsonrpc_qm.storage.base import News, Storage
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.transitions import Complete, Release
 
 logger = logging.getLogger("jsonrpc_qm.server")
@@ -48,7 +51,8 @@ class Service(Manager):
         # One thread: a long list never holds up a commit, and many of them only each other.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self.metrics = Metrics()
-        storage.watch(self.metrics.moved)
+        self._rates = RateBook(self.metrics.names.label)
+        storage.watch(self._moved)
         self._committer = Committer(
             storage, self.metrics, committed=self._committed, foreign=self._foreign
         )
@@ -132,6 +136,10 @@ class Service(Manager):
     def waiting_claims(self) -> int:
         """How many claims wait for a task."""
         return self._room.waiting
+
+    def _moved(self, moves: Moves) -> None:
+        self.metrics.moved(moves)
+        self._rates.moved(moves)
 
     def _committed(self, done: Committed) -> None:
         """See what a transaction has brought about, before its callers hear of it."""
@@ -292,6 +300,9 @@ class Service(Manager):
             self._abandon(claimed)
             raise
         return ended, claim.answer(*await self._received(claimed))
+
+    async def rates(self, call: p.RatesParams) -> Rates:
+        return self._rates.rates(call.name)
 
     def is_waited_for(self, name: str) -> bool:
         return self._room.waits_for(name)

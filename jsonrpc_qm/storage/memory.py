@@ -12,30 +12,31 @@ from itertools import count, islice, takewhile
 
 from msgspec.structs import replace
 
-from jsonrpc_qm.errors import Conflict, InvalidParams, InvalidState, QueueError, TaskNotFound
+from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
 from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED, UNFINISHED, Record, public_status
+from jsonrpc_qm.storage.alone import Alone
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
     Filter,
     NameStats,
-    News,
     Page,
     Search,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.cursors import position
 from jsonrpc_qm.storage.moves import Moves, TellsMoves
 from jsonrpc_qm.storage.orders import Stored, Tasks
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry, claimed
 
 
-class MemoryStorage(TellsMoves):
+class MemoryStorage(Alone, TellsMoves):
     """Tasks that last as long as this object; for tests, and for work that may be lost.
 
     One lock serves all threads: who reads while another thread's transaction is open waits until it
@@ -43,8 +44,6 @@ class MemoryStorage(TellsMoves):
     """
 
     url = "memory:"
-    shared = False
-    writers = 1
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -326,7 +325,7 @@ class MemoryStorage(TellsMoves):
     ) -> Page:
         with self._lock:
             listed = self._tasks.listed[None]
-            end = len(listed) if cursor is None else bisect_left(listed, (_number(cursor),))
+            end = bisect_left(listed, (position(cursor),))
             stored = (self._tasks.by_id[listed[place][-1]] for place in range(end - 1, -1, -1))
             matching = (
                 (record, number)
@@ -383,12 +382,6 @@ class MemoryStorage(TellsMoves):
                 for worker, row in sorted(self._workers.items())
             ]
 
-    def announce(self, news: News) -> None:
-        """There are no other managers."""
-
-    def subscribe(self, heard: Callable[[News], None]) -> None:
-        """There are no other managers."""
-
     def changes(self) -> int:
         return 0
 
@@ -398,10 +391,3 @@ class MemoryStorage(TellsMoves):
 
 def _is_gone(row: WorkerRow, now: int) -> bool:
     return row.last_seen < now - WORKER_GONE
-
-
-def _number(cursor: str) -> int:
-    """The number of the task that a page ended with."""
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
-        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
-    return int(cursor)

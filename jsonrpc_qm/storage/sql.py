@@ -18,18 +18,19 @@ from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
 from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.record import UNFINISHED, Record, public_status
 from jsonrpc_qm.storage import reads, statements
+from jsonrpc_qm.storage.alone import Alone
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
     Filter,
     NameStats,
-    News,
     Overtaken,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.cursors import FOREVER
 from jsonrpc_qm.storage.migrations import Migration
 from jsonrpc_qm.storage.moves import GONE, NEW, Moves, TellsMoves
 from jsonrpc_qm.storage.sql_copy import SqlCopy
@@ -38,13 +39,10 @@ from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions, SqlLists, SqlCopy, TellsMoves):
+class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
-
-    shared = False
-    writers = 1
 
     locking = ""
     """What a query ends with so that others wait to change what it found."""
@@ -255,7 +253,7 @@ class SqlStorage(SqlTransitions, SqlLists, SqlCopy, TellsMoves):
 
     def purge(self, filter: Filter, limit: int) -> int:
         before = filter.finished_before
-        until = statements.FOREVER if before is None else before
+        until = FOREVER if before is None else before
         named = () if filter.name is None else (filter.name,)
         statuses = reads.finished_statuses(filter.status)
         params = [(status, until, *named, limit) for status in statuses]
@@ -283,12 +281,6 @@ class SqlStorage(SqlTransitions, SqlLists, SqlCopy, TellsMoves):
         with self.translated():
             found = {record.id: record for record in self._read(ids)}
             return [found.get(id) for id in ids]
-
-    def announce(self, news: News) -> None:
-        """Nobody is told: SQLite's other processes see a change by themselves."""
-
-    def subscribe(self, heard: Callable[[News], None]) -> None:
-        """Nobody tells."""
 
     def stats(self, now: int) -> dict[str, NameStats]:
         with self.translated():

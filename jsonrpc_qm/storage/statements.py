@@ -14,9 +14,6 @@ from jsonrpc_qm.storage.base import Claim
 
 COLUMNS = ", ".join(FIELDS)
 
-FOREVER = 2**62
-"""A moment after all others."""
-
 INSERT_WIDTH = FIELDS.index("due_at") + 1
 """A new task fills the columns up to here; the others have their defaults."""
 

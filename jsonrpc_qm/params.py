@@ -319,6 +319,13 @@ class DeleteManyParams(ManyParams):
     status: FinishedStatus | None = None
 
 
+class RatesParams(Params):
+    """`rates`."""
+
+    name: Name | None = None
+    """Only tasks of this name."""
+
+
 class PurgeParams(Params):
     """`purge`."""
 

@@ -15,7 +15,7 @@ from jsonrpc_qm.answers import NameRates, Rates, WorkerInfo
 from jsonrpc_qm.cli.tables import age, cell, plain_table, yielding_cell
 from jsonrpc_qm.task import Task
 
-RECENT = 10.0
+RECENT = 30.0
 """Seconds over which a rate is taken."""
 
 BARS = " ▁▂▃▄▅▆▇█"

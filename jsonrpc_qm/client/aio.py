@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from jsonrpc_qm.answers import (
     Explanation,
     HeartbeatAnswer,
+    Rates,
     ReportAnswer,
     TaskPage,
     TaskTransition,
@@ -226,6 +227,10 @@ class AsyncClient:
     async def stats(self) -> dict[str, Any]:
         """As `Client.stats`."""
         return await self._send(calls.stats())
+
+    async def rates(self, name: str | None = None) -> Rates:
+        """As `Client.rates`."""
+        return await self._send(calls.rates(name))
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Client.workers`."""

@@ -18,6 +18,7 @@ from uuid_utils import uuid7
 from jsonrpc_qm.answers import (
     Explanation,
     HeartbeatAnswer,
+    Rates,
     ReportAnswer,
     TaskPage,
     TaskTransition,
@@ -84,6 +85,7 @@ _STATS = msgspec.json.Decoder(Answer[dict[str, Any]])
 _WORKERS = msgspec.json.Decoder(Answer[list[WorkerInfo]])
 _HISTORY = msgspec.json.Decoder(Answer[list[TaskTransition]])
 _EXPLANATION = msgspec.json.Decoder(Answer[Explanation])
+_RATES = msgspec.json.Decoder(Answer[Rates])
 _FLAG = msgspec.json.Decoder(Answer[bool])
 _COUNT = msgspec.json.Decoder(Answer[int])
 _ANY = msgspec.json.Decoder(Answer[Any])
@@ -191,6 +193,11 @@ def report(outcomes: Sequence[Mapping[str, Any]], **claim_options: Any) -> Call[
 def stats() -> Call[dict[str, Any]]:
     """`stats`."""
     return _call("stats", _STATS, {})
+
+
+def rates(name: str | None) -> Call[Rates]:
+    """`rates`."""
+    return _call("rates", _RATES, {"name": name})
 
 
 def workers() -> Call[list[WorkerInfo]]:

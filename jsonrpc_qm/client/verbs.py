@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar, Unpack
 from jsonrpc_qm.answers import (
     Explanation,
     HeartbeatAnswer,
+    Rates,
     ReportAnswer,
     TaskPage,
     TaskTransition,
@@ -271,6 +272,11 @@ class Verbs(ABC):
     def stats(self) -> dict[str, Any]:
         """How many tasks each name has in which state (docs/protocol.md, `stats`)."""
         return self._send(calls.stats())
+
+    def rates(self, name: str | None = None) -> Rates:
+        """How many tasks of each name came and went, in steps of ten seconds over the last hour;
+        of the manager that answers, since it started."""
+        return self._send(calls.rates(name))
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that the manager has heard of lately."""

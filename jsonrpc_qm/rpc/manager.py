@@ -10,9 +10,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
-from jsonrpc_qm.answers import Explanation
+from jsonrpc_qm.answers import Explanation, Rates
 from jsonrpc_qm.errors import QueueError, TaskNotFound
 from jsonrpc_qm.execution import perform
+from jsonrpc_qm.moments import datetime_of
 from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.explaining import explained
@@ -82,6 +83,9 @@ class Manager(ABC):
         stats = (await self.read(self.storage.stats, now)).get(record.name, NameStats())
         waiting = self.is_waited_for(record.name)
         return explained(record, now, stats, await self.workers(), waiting=waiting)
+
+    async def rates(self, call: p.RatesParams) -> Rates:
+        return Rates(interval=10.0, until=datetime_of(self.storage.now()), names={})
 
     def is_waited_for(self, name: str) -> bool:
         """Whether a claim for tasks of a name waits."""

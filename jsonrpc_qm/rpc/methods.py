@@ -163,6 +163,11 @@ async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
     return {"names": rows, "workers": len(workers), "manager": manager.about()}
 
 
+async def rates(manager: Manager, call: Call, given: p.RatesParams) -> Any:
+    """Of this manager, over the last hour or since it started, in steps of ten seconds."""
+    return wire.rates(await manager.rates(given))
+
+
 async def workers(manager: Manager, call: Call, given: p.NoParams) -> Any:
     """By name, with what they asked for and how many tasks they hold."""
     return [wire.worker(row) for row in await manager.workers()]
@@ -295,6 +300,7 @@ METHODS: dict[str, Method] = {
             (TooLarge,),
         ),
         Method(stats, p.NoParams, StatsAnswer, "Count tasks by name and state."),
+        Method(rates, p.RatesParams, answers.Rates, "Tell how many tasks came and went."),
         Method(workers, p.NoParams, list[answers.WorkerInfo], "List the workers heard of."),
         Method(drain, p.DrainParams, bool, "Ask a worker to finish what it has and stop."),
         Method(pause, p.NameParams, bool, "Stop the claims of a name."),

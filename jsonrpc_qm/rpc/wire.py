@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from jsonrpc_qm.answers import Explanation
+from jsonrpc_qm.answers import Explanation, Rates
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.history import Transition
 from jsonrpc_qm.moments import moment_of, rfc3339
@@ -141,6 +141,15 @@ def explanation(given: Explanation) -> dict[str, Any]:
         for reason in given.reasons
     ]
     return {"id": given.id, "status": given.status, "reasons": reasons}
+
+
+def rates(given: Rates) -> dict[str, Any]:
+    """What `rates` answers."""
+    return {
+        "interval": given.interval,
+        "until": rfc3339(moment_of(given.until)),
+        "names": given.names,
+    }
 
 
 def worker(row: WorkerRow) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,9 @@ from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.dashboard import add_dashboard
 from jsonrpc_qm.server.delivery import Deliveries
+from jsonrpc_qm.server.health import HEALTH_PATH, READY_PATH, Health
+from jsonrpc_qm.server.metrics_calls import counted
+from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH, MetricsEndpoint
 from jsonrpc_qm.server.service import Service
 
 PATH = "/rpc"
@@ -46,7 +50,11 @@ class RpcEndpoint:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._dispatcher = Dispatcher(service)
+        self._dispatcher = Dispatcher(
+            service,
+            wrapped=partial(counted, service.metrics),
+            refused=service.metrics.refused,
+        )
         self.deliveries = Deliveries(service.give_back)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -135,6 +143,10 @@ def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
     add_dashboard(app, service)
+    health = Health(service)
+    app.router.add_get(HEALTH_PATH, health.health)
+    app.router.add_get(READY_PATH, health.ready)
+    app.router.add_get(METRICS_PATH, MetricsEndpoint(service, health).__call__)
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()

@@ -15,6 +15,7 @@ import msgspec
 
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.transitions import Complete, Event
 
 SWEEP_LIMIT = 500
@@ -279,6 +280,11 @@ class Storage(Protocol):
 
     def subscribe(self, heard: Callable[[News], None]) -> None:
         """Have `heard` called with the news of other managers, in any thread, until `close`."""
+
+    def watch(self, moved: Callable[[Moves], None]) -> None:
+        """Have `moved` called, instead of what was given before, with what each transaction has
+        done to tasks: once it is on stable storage, in the thread that has carried it out.
+        """
 
     def close(self) -> None:
         """Release the calling thread's and the shared resources; a second call does nothing."""

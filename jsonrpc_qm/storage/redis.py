@@ -27,6 +27,7 @@ from jsonrpc_qm.storage.base import (
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.moves import TellsMoves
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_server import RedisServer
@@ -37,7 +38,7 @@ from jsonrpc_qm.transitions import Complete, Event, claimed
 logger = logging.getLogger("jsonrpc_qm.storage")
 
 
-class RedisStorage:
+class RedisStorage(TellsMoves):
     """Tasks in a Redis, 6.2 or later.
 
     `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS,
@@ -79,6 +80,7 @@ class RedisStorage:
             commit = view.commit()
             if commit is not None:
                 self._server.commit(commit, self._keys)
+            self._tell(view.moves())
 
     def _open_view(self) -> View | None:
         return getattr(self._own, "view", None)

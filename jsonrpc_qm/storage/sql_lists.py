@@ -9,6 +9,7 @@ from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import reads, statements
 from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Page, Search
+from jsonrpc_qm.storage.cursors import position
 
 MARGIN = 60 * SECOND
 """By so much the order in which tasks were stored may differ from that of their created_at: their
@@ -34,7 +35,7 @@ class SqlLists:
         cursor: str | None,
         search: Search | None = None,
     ) -> Page:
-        before = reads.position(cursor)
+        before = position(cursor)
         with self.translated():
             branches = reads.branches(self.run, name, status)
             if search is None:

@@ -14,9 +14,6 @@ from jsonrpc_qm.storage.base import Claim
 
 COLUMNS = ", ".join(FIELDS)
 
-FOREVER = 2**62
-"""A moment after all others."""
-
 INSERT_WIDTH = FIELDS.index("due_at") + 1
 """A new task fills the columns up to here; the others have their defaults."""
 
@@ -105,11 +102,11 @@ COMPLETED = ("id", "token", "result")
 
 @lru_cache
 def held(rows: str) -> str:
-    """How many tasks of each name are held by claims, given by id and token."""
+    """How many tasks of each name and start are held by claims, given by id and token."""
     return f"""
-        SELECT name, count(*) FROM ({rows}) AS claims
+        SELECT name, started_at, count(*) FROM ({rows}) AS claims
         JOIN task ON id = claims.column1 AND token = claims.column2
-        WHERE status = 'started' AND outcome IS NULL GROUP BY name"""
+        WHERE status = 'started' AND outcome IS NULL GROUP BY name, started_at"""
 
 
 @lru_cache
@@ -134,7 +131,7 @@ def complete(rows: str) -> str:
 @lru_cache
 def completed(rows: str) -> str:
     """`complete`, and which tasks met the condition."""
-    return f"{complete(rows)} RETURNING id, name"
+    return f"{complete(rows)} RETURNING id, name, started_at"
 
 
 _SAVED = (

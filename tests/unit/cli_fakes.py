@@ -11,6 +11,8 @@ from jsonrpc_qm.answers import (
     Explanation,
     HeartbeatAnswer,
     LeaseState,
+    NameRates,
+    Rates,
     Reason,
     TaskPage,
     TaskTransition,
@@ -65,6 +67,7 @@ ANSWERS: dict[str, Any] = {
     "explain": Explanation(
         id=ID, status="queued", reasons=[Reason(code="paused", message="hello is paused")]
     ),
+    "rates": Rates(interval=10, until=WHEN, names={"hello": NameRates(queued=[4], finished=[2])}),
     "retry_many": 3,
     "cancel_many": 3,
     "delete_many": 3,

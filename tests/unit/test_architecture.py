@@ -30,6 +30,7 @@ LIBRARIES = {
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
+    "prometheus_client": {"server"},
     "click": {"cli"},
     "rich": {"cli"},
 }

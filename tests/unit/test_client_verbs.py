@@ -10,6 +10,7 @@ import pytest
 from jsonrpc_qm.answers import (
     Explanation,
     HeartbeatAnswer,
+    Rates,
     ReportAnswer,
     TaskPage,
     TaskTransition,
@@ -47,6 +48,7 @@ OUTCOME = {"id": "x", "token": 7, "status": "completed", "result": [1]}
 MOMENT = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SAID = "2026-03-01T10:00:00.000000Z"
 STEP = {"at": SAID, "from": None, "to": "queued", "worker": None, "reason": None, "tasks": []}
+RATES = {"interval": 10.0, "until": SAID, "names": {"a": {"queued": [1], "finished": [0]}}}
 EXPLAINED = {
     "id": "x",
     "status": "queued",
@@ -95,6 +97,8 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any
     ),
     ("history", ("x",), {}, "history", {"id": "x"}, [STEP], [TaskTransition]),
     ("explain", ("x",), {}, "explain", {"id": "x"}, EXPLAINED, Explanation),
+    ("rates", (), {}, "rates", {}, RATES, Rates),
+    ("rates", ("a",), {}, "rates", {"name": "a"}, RATES, Rates),
     ("retry_many", (), {"ids": ["x"]}, "retry_many", {"ids": ["x"]}, 1, 1),
     (
         "cancel_many",

@@ -13,7 +13,7 @@ import { WorkersTable } from "./workers-table.js";
 
 const RUNNING_SHOWN = 100;
 const CHART_STEPS = 180;
-const RATES_EVERY = 2000; // milliseconds
+const RATES_EVERY = 5000; // milliseconds
 
 const TILES = ["queued", "scheduled", "started", "failed"];
 

@@ -21,7 +21,7 @@ export function perSecond(numbers, interval, most) {
 }
 
 // The rate over the last steps.
-export function recently(numbers, interval, steps = 6) {
+export function recently(numbers, interval, steps = 3) {
   return perSecond(numbers.slice(-steps), interval, 1)[0] ?? 0;
 }
 

@@ -23,6 +23,9 @@ BARS_SHOWN = 20
 TASKS_SHOWN = 3
 """Of how many tasks of a worker it is said what they are; those that have run longest."""
 
+OTHER_LINES = 9
+"""Lines besides those of names and workers."""
+
 MOST_DIGITS = 100_000
 """From here on counts are shortened."""
 
@@ -39,9 +42,11 @@ class Overview(NamedTuple):
     def table(self, height: int | None = None) -> RenderableType:
         """Everything, in at most `height` lines; None for as many as it takes."""
         names = self._names_by_what_waits()
-        left = None if height is None else max(2, height - 7)
-        for_workers = len(self.workers) if left is None else min(len(self.workers), left // 2)
-        for_names = len(names) if left is None else left - for_workers
+        for_names, for_workers = len(names), len(self.workers)
+        if height is not None:
+            left = max(2, height - OTHER_LINES)
+            for_workers = min(for_workers, max(left // 2, left - for_names))
+            for_names = left - for_workers
         return Group(
             self._about(),
             Text(),

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 OpenPage = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests: each has a context of its own."""
+    """One for the tests of a module: each has a context of its own.
+
+    No longer, for what drives it runs an event loop in this thread, beside which no other can.
+    """
     with chromium() as started:
         yield started
 

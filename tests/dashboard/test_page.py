@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jsonrpc_qm import Client
+from jsonrpc_qm.server import rates
 from tests.dashboard.browsers import PHONE, picture
 from tests.dashboard.conftest import OpenPage
 
@@ -68,6 +70,22 @@ def test_the_overview_is_live(manager: Client, open_page: OpenPage) -> None:
     page.locator("td.completed", has_text="1").wait_for()
     assert page.evaluate("document.activeElement.textContent").split() == ["Pause", "hello"]
     assert page.evaluate("window.sameAsEver")
+
+
+def test_rates_are_lines(
+    manager: Client, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For all names together and for each; what they show is said to who can't see them."""
+    monkeypatch.setattr(rates, "STEP", 0.25)
+    for number in range(12):
+        manager.queue_many([{"name": "hello"}] * (number % 4 + 1))
+        time.sleep(0.1)
+    page = open_page()
+    line = page.get_by_role("img", name=re.compile("hello: queued per second over the last .+: at"))
+    line.locator("polyline").wait_for()
+    assert page.locator(".chart svg polyline").count() == 2
+    assert float(page.locator(".chart strong").first.inner_text()) > 0
+    picture(page, "rates")
 
 
 def test_names_are_paused_and_resumed(manager: Client, open_page: OpenPage) -> None:

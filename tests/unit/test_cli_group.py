@@ -37,7 +37,7 @@ def test_the_commands_are_the_documented_ones() -> None:
     """A command that is added or lost is noticed."""
     assert commands() == sorted(
         shlex.split(
-            "serve work queue get list cancel retry delete stats workers history explain drain "
+            "serve work queue get list cancel retry delete stats top workers history explain drain "
             "pause resume purge claim heartbeat complete fail release migrate copy discover "
             "completion"
         )

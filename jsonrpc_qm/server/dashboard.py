@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -31,6 +32,9 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+
+_IMPORTED = re.compile(r'^import .* from "\./([^"]+)";$', re.MULTILINE)
+"""What a module of ours imports: all are in one folder, but for libraries, which import none."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -96,13 +100,21 @@ class Page:
         every = "".join(f"{name} {file.digest}\n" for name, file in sorted(self._files.items()))
         return hashlib.sha256(every.encode()).hexdigest()[:16]
 
+    def _modules(self) -> list[str]:
+        """All modules; those first that the page can't begin without."""
+        needed = ["main.js"]
+        for name in needed:
+            text = self._files[name].plain.decode()
+            needed += [found for found in _IMPORTED.findall(text) if found not in needed]
+        modules = [name for name, file in self._files.items() if file.type == TYPES[".js"]]
+        return needed + sorted(set(modules) - set(needed))
+
     @cached_property
     def _index(self) -> PageFile:
         # Named in the page, modules are fetched side by side instead of one import after another.
         modules = "\n".join(
             f'<link rel="modulepreload" href="page/{self._version}/{name}">'
-            for name, file in sorted(self._files.items())
-            if file.type == TYPES[".js"]
+            for name in self._modules()
         )
         text = self._files["index.html"].plain.decode()
         text = text.replace("<!-- modules -->", modules).replace("VERSION", self._version)

@@ -3,16 +3,18 @@
 import { Confirmation } from "./confirm.js";
 import { Header } from "./header.js";
 import { Component, html, render } from "./html.js";
+import { Later } from "./later.js";
 import { live } from "./live.js";
 import { Notices } from "./notice.js";
 import { Overview } from "./overview.js";
-import { QueueForm } from "./queue.js";
 import { current } from "./route.js";
 import { whenStranger } from "./rpc.js";
 import { SignIn } from "./sign-in.js";
-import { TaskView } from "./task.js";
-import { Tasks } from "./tasks.js";
 import { shown } from "./text.js";
+
+const Tasks = () => import("./tasks.js").then((module) => module.Tasks);
+const TaskView = () => import("./task.js").then((module) => module.TaskView);
+const QueueForm = () => import("./queue.js").then((module) => module.QueueForm);
 
 class App extends Component {
   state = { route: current(), stranger: false };
@@ -58,9 +60,9 @@ class App extends Component {
 function View({ parts, params }) {
   const [place = "", id] = parts;
   if (place === "") return html`<${Overview} />`;
-  if (place === "tasks" && id) return html`<${TaskView} key=${id} id=${id} />`;
-  if (place === "tasks") return html`<${Tasks} params=${params} />`;
-  if (place === "queue") return html`<${QueueForm} />`;
+  if (place === "tasks" && id) return html`<${Later} key=${`task ${id}`} view=${TaskView} id=${id} />`;
+  if (place === "tasks") return html`<${Later} key="tasks" view=${Tasks} params=${params} />`;
+  if (place === "queue") return html`<${Later} key="queue" view=${QueueForm} />`;
   return html`<section class="nothing">
     <h1>Nothing here</h1>
     <p><a href="#/">Overview</a></p>

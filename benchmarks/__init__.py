@@ -22,4 +22,5 @@ prefill.py     a storage with many tasks
 many.py        rates, reads and memory there
 idle.py        idle long polls
 startup.py     until the first answer, until the help
+dashboard.py   until the dashboard is shown; a program of its own
 """

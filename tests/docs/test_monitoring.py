@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from jsonrpc_qm import tracing_setup
 from jsonrpc_qm.server import health, metrics_endpoint
 from jsonrpc_qm.server.app import make_app
 from jsonrpc_qm.server.metrics import MOST_NAMES, OTHER
@@ -115,6 +116,18 @@ def test_every_metric_is_looked_at() -> None:
     text = "\n".join(QUERIES)
     for definition in DEFINITIONS.values():
         assert any(re.search(rf"\b{sample}\b", text) for sample in samples_of(definition))
+
+
+def test_the_variables_of_traces_are_in_the_documents() -> None:
+    """Each that tracing_setup.py reads by itself, but for what says how rather than whether."""
+    source = Path(tracing_setup.__file__).read_text()
+    read_there = set(re.findall(r"OTEL_\w+", source)) - {*tracing_setup.PROTOCOLS}
+    table = {
+        name
+        for row in table_rows(METRICS.under("Traces"))
+        for name in re.findall(r"OTEL_\w+", row[0])
+    }
+    assert table == read_there - {"OTEL_RESOURCE_ATTRIBUTES"}
 
 
 def test_the_alerts_are_in_the_documents() -> None:

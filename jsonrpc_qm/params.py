@@ -48,7 +48,10 @@ Duration = Annotated[float, Meta(gt=0, le=TEN_YEARS, description="Seconds, more 
 Wait = Annotated[float, Meta(ge=0, le=MAX_WAIT, description="Seconds to hold the answer.")]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 time.")]
 UniqueKey = Annotated[str, Meta(min_length=1, max_length=200)]
-Metadata = Annotated[dict[str, str], Meta(max_length=32)]
+MAX_METADATA = 32
+"""How many members metadata may have."""
+
+Metadata = Annotated[dict[str, str], Meta(max_length=MAX_METADATA)]
 MaxTasks = Annotated[int, Meta(ge=1, le=1000, description="Tasks to take at most.")]
 Names = Annotated[list[Name], Meta(min_length=1), _listed("names", "Task names to take from.")]
 FinishedStatus = Literal["completed", "failed", "cancelled"]

@@ -29,6 +29,7 @@ from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Task
+from jsonrpc_qm.tracing import carried, with_carried
 
 T = TypeVar("T")
 
@@ -102,7 +103,8 @@ _LISTS_OF_OBJECTS = frozenset({"tasks", "queue", "outcomes", "leases"})
 
 def queue(name: str, parameters: Any, **options: Any) -> Call[Task]:
     """`queue`; without an id it gets one here, which makes it safe to send again."""
-    return _call("queue", _TASK, _producible({"name": name, "parameters": parameters, **options}))
+    task = {"name": name, "parameters": parameters, **options}
+    return _call("queue", _TASK, _producible(task, carried()))
 
 
 def queue_many(tasks: Sequence[Mapping[str, Any]]) -> Call[list[Task]]:
@@ -303,16 +305,22 @@ def _objects(members: Iterable[Mapping[str, Any]], param: str) -> list[dict[str,
 
 
 def _all_producible(tasks: Iterable[Mapping[str, Any]], param: str) -> list[dict[str, Any]]:
+    carrier = carried()
     return [
-        _producible(task, f"{param}[{index}].") for index, task in enumerate(_objects(tasks, param))
+        _producible(task, carrier, f"{param}[{index}].")
+        for index, task in enumerate(_objects(tasks, param))
     ]
 
 
-def _producible(task: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Queue's params as JSON can hold them, with an id."""
+def _producible(
+    task: dict[str, Any], carrier: Mapping[str, str], prefix: str = ""
+) -> dict[str, Any]:
+    """Queue's params as JSON can hold them, with an id, and the trace that `carrier` tells of."""
     prepared = {key: value for key, value in task.items() if value is not None}
     if "id" not in prepared:
         prepared["id"] = str(uuid7())
+    if carrier:
+        prepared["metadata"] = with_carried(prepared.get("metadata", {}), carrier)
     prepared = _with_times(prepared, prefix)
     backoff = prepared.get("backoff")
     if isinstance(backoff, Backoff):

@@ -3,7 +3,7 @@
 Their docstrings are the methods' descriptions in the OpenRPC document.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -40,6 +40,10 @@ class Call:
     def alive(self) -> bool:
         """Whether the caller is still there to get the answer."""
         return True
+
+    def headers(self) -> Mapping[str, str]:
+        """What came with the call; nothing when it did not travel."""
+        return {}
 
     def url(self) -> str | None:
         """Where the caller found the endpoint; None when it did not need one."""

@@ -1,7 +1,7 @@
 """HTTP: bytes in, bytes out, and everything that HTTP itself can get wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +13,8 @@ from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.dashboard import add_dashboard
 from jsonrpc_qm.server.delivery import Deliveries
 from jsonrpc_qm.server.health import HEALTH_PATH, READY_PATH, Health
-from jsonrpc_qm.server.metrics_calls import counted
 from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH, MetricsEndpoint
+from jsonrpc_qm.server.observing import observed
 from jsonrpc_qm.server.service import Service
 
 PATH = "/rpc"
@@ -39,6 +39,9 @@ class HttpCall(Call):
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 
+    def headers(self) -> Mapping[str, str]:
+        return self._request.headers
+
     def url(self) -> str:
         # A header may hold bytes that are no text.
         shown = f"{self._request.scheme}://{self._request.host}{self._request.path}"
@@ -52,7 +55,7 @@ class RpcEndpoint:
         self._service = service
         self._dispatcher = Dispatcher(
             service,
-            wrapped=partial(counted, service.metrics),
+            wrapped=partial(observed, service.metrics),
             refused=service.metrics.refused,
         )
         self.deliveries = Deliveries(service.give_back)

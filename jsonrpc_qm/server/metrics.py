@@ -66,16 +66,18 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
 
-    def observe_all(self, values: Sequence[float]) -> None:
-        """It was each of these large; there is at least one."""
-        first = bisect_left(self.bounds, min(values))
-        if first == bisect_left(self.bounds, max(values)):
+    def observe_since(self, begins: Sequence[int], now: int) -> None:
+        """It took from each of these moments until now; there is at least one."""
+        shortest, longest = now - max(begins), now - min(begins)
+        bucket = bisect_left(self.bounds, shortest / SECOND)
+        if shortest >= 0 and bucket == bisect_left(self.bounds, longest / SECOND):
             # Tasks that are claimed together have mostly waited alike.
-            self.counts[first] += len(values)
-            self.total += sum(values)
+            self.counts[bucket] += len(begins)
+            self.total += (now * len(begins) - sum(begins)) / SECOND
         else:
-            for value in values:
-                self.observe(value)
+            for begin in begins:
+                # A clock that was set back must not make the total less.
+                self.observe(max(0, now - begin) / SECOND)
 
     def copy(self) -> "Histogram":
         """It as it is now."""
@@ -118,8 +120,10 @@ class Metrics:
             for (name, micros), attempts in moves.ran.items():
                 self.run_seconds[label(name)].observe(micros / SECOND, attempts)
             if moves.claimed:
-                for name, waits in _waits(moves):
-                    self.queue_seconds[label(name)].observe_all(waits)
+                # All of a transaction are claimed at the same moment.
+                now = moves.claimed[0].started_at or 0
+                for name, due in _due(moves):
+                    self.queue_seconds[label(name)].observe_since(due, now)
 
     def committed(self, operations: int, seconds: float) -> None:
         """So many operations shared a transaction, which took so long."""
@@ -172,12 +176,12 @@ def _by_key(bounds: Sequence[float]) -> defaultdict[str, Histogram]:
     return defaultdict(new)
 
 
-def _waits(moves: Moves) -> Iterable[tuple[str, list[float]]]:
-    """How many seconds the claimed tasks had been due, by name."""
-    first = moves.claimed[0].name
-    waits: dict[str, list[float]] = {first: []}
+def _due(moves: Moves) -> Iterable[tuple[str, list[int]]]:
+    """When claimed tasks had become due, by name."""
+    names = [name for name, _, after in moves.tasks if after == "started"]
+    if len(names) == 1:
+        return [(names[0], [record.run_at for record in moves.claimed])]
+    due: dict[str, list[int]] = defaultdict(list)
     for record in moves.claimed:
-        assert record.started_at is not None
-        waited = (record.started_at - record.run_at) / SECOND
-        waits.setdefault(record.name, []).append(waited if waited > 0 else 0.0)
-    return waits.items()
+        due[record.name].append(record.run_at)
+    return due.items()

@@ -141,8 +141,8 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
         """Insert rows, but for those that meet an id or a unique key; how many."""
 
     def _count_added(self, records: Iterable[Record]) -> None:
-        added = Counter((record.name, NEW, record.status) for record in records)
-        self._moves.tasks.update(added)
+        for (name, status), tasks in Counter((r.name, r.status) for r in records).items():
+            self._moves.tasks[name, NEW, status] += tasks
 
     def _add_group(self, group: Sequence[Record]) -> list[Record] | QueueError:
         stored = {record.id: record for record in self._read([r.id for r in group], self.locking)}
@@ -190,7 +190,8 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
             return []
         taken = self._taken(claim, names, now)
         self._moves.claimed.extend(taken)
-        self._moves.tasks.update((record.name, "queued", "started") for record in taken)
+        for name, tasks in Counter(record.name for record in taken).items():
+            self._moves.tasks[name, "queued", "started"] += tasks
         return taken
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:

@@ -9,12 +9,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.server.metrics import MOST_NAMES, Histogram, Names
 from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH
 from jsonrpc_qm.server.metrics_text import DEFINITIONS
 from jsonrpc_qm.storage.base import NameStats, Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from jsonrpc_qm.version import VERSION
+from tests.records import NOW
 from tests.server.callers import Caller, Refused, request, until
 from tests.server.metrics import PREFIX, Scraped, scrape
 from tests.server.waiting import Waiting
@@ -310,13 +312,21 @@ def test_the_first_names_keep_their_labels() -> None:
 def test_many_values_count_as_one_by_one(values: list[float]) -> None:
     """A bucket includes its bound."""
     together, apart = Histogram((1, 2, 5)), Histogram((1, 2, 5))
-    together.observe_all(values)
+    together.observe_since([NOW - int(value * SECOND) for value in values], NOW)
     for value in values:
         apart.observe(value)
     assert together.counts == apart.counts
     assert together.total == apart.total == sum(values)
     below = [sum(value <= bound for value in values) for bound in (1, 2, 5, math.inf)]
     assert below == [sum(apart.counts[: n + 1]) for n in range(4)]
+
+
+def test_a_clock_that_is_set_back_takes_nothing_away() -> None:
+    """A task that is claimed before it was due, by the clock, has not waited."""
+    waits = Histogram((1, 2))
+    waits.observe_since([NOW + 5 * SECOND, NOW + SECOND], NOW)
+    assert waits.counts == [2, 0, 0]
+    assert waits.total == 0
 
 
 class Away(MemoryStorage):

@@ -10,7 +10,19 @@ import jsonrpc_qm
 PACKAGE = Path(jsonrpc_qm.__file__).parent
 
 FLOORS = [
-    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "history", "params"},
+    {
+        "version",
+        "errors",
+        "moments",
+        "jsontext",
+        "retry",
+        "task",
+        "record",
+        "history",
+        "params",
+        "tracing",
+        "tracing_setup",
+    },
     {"transitions", "answers"},
     {"storage", "worker", "client"},
     {"operations", "execution"},
@@ -31,6 +43,7 @@ LIBRARIES = {
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
     "prometheus_client": {"server"},
+    "opentelemetry": {"tracing", "tracing_setup"},
     "click": {"cli"},
     "rich": {"cli"},
 }

@@ -1,0 +1,192 @@
+"""What is measured side by side: SQLite, and private database servers as durable as their defaults.
+
+Starting such servers is what the tests do, so their `tests/servers` does it here: this file, and no
+other of the benchmarks, needs what the tests need.
+"""
+
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pymysql
+import pytest
+import redis
+
+from benchmarks.many import Urls
+from benchmarks.processes import HOST, Broken
+from tests.servers.mysql import MysqlServer
+from tests.servers.postgresql import PostgresServer
+from tests.storage.redis_servers import RedisClusterProcesses, RedisProcess
+
+DISK = "on disk"
+MEMORY = "in memory"
+
+
+class Server(ABC):
+    """A database server of its own, or the folder of one without a server."""
+
+    @abstractmethod
+    def create(self, name: str) -> str:
+        """The URL of a new storage, which has no tasks."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Throw all storages away."""
+
+    @abstractmethod
+    def room(self, name: str) -> Mapping[str, int]:
+        """Bytes that a storage occupies, DISK and MEMORY."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it, and leave nothing behind."""
+
+    @contextmanager
+    def storages(self) -> Iterator[Urls]:
+        """Storages for one measurement."""
+        try:
+            yield self.create
+        finally:
+            self.clear()
+
+
+class Sqlite(Server):
+    """Files in a temporary folder."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="jsonrpc-qm-bench-"))
+
+    def create(self, name: str) -> str:
+        return f"sqlite:///{self._path(name)}"
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.db"
+
+    def clear(self) -> None:
+        for path in self._folder.iterdir():
+            path.unlink()
+
+    def room(self, name: str) -> Mapping[str, int]:
+        return {DISK: sum(path.stat().st_size for path in self._folder.glob(f"{name}.db*"))}
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder)
+
+
+class Postgresql(Server):
+    """A database for each storage."""
+
+    def __init__(self) -> None:
+        self._server = PostgresServer()
+        self._names: list[str] = []
+
+    def create(self, name: str) -> str:
+        self._names.append(name)
+        return self._server.database(name)
+
+    def clear(self) -> None:
+        while self._names:
+            self._execute(f'DROP DATABASE "{self._names.pop()}" WITH (FORCE)')
+
+    def room(self, name: str) -> Mapping[str, int]:
+        [[size]] = self._execute(f"SELECT pg_database_size('{name}')").fetchall()
+        return {DISK: int(size)}
+
+    def _execute(self, statement: str) -> "psycopg.ClientCursor[Any]":
+        with psycopg.connect(
+            self._server.url, autocommit=True, cursor_factory=psycopg.ClientCursor
+        ) as connection:
+            return connection.execute(statement)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+class Mysql(Server):
+    """A database for each storage."""
+
+    def __init__(self) -> None:
+        self._server = MysqlServer()
+        self._names: list[str] = []
+
+    def create(self, name: str) -> str:
+        self._names.append(name)
+        self._execute(f"CREATE DATABASE `{name}`")
+        return f"{self._server.url.rpartition('/')[0]}/{name}"
+
+    def clear(self) -> None:
+        while self._names:
+            self._execute(f"DROP DATABASE `{self._names.pop()}`")
+
+    def room(self, name: str) -> Mapping[str, int]:
+        sizes = "SELECT SUM(file_size) FROM information_schema.innodb_sys_tablespaces"
+        [[size]] = self._execute(f"{sizes} WHERE name LIKE '{name}/%'")
+        return {DISK: int(size or 0)}
+
+    def _execute(self, statement: str) -> Any:
+        connection = pymysql.connect(host=HOST, port=self._server.port, user="root")
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    def close(self) -> None:
+        self._server.close()
+
+
+class Redis(Server):
+    """A prefix for each storage."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="jsonrpc-qm-bench-"))
+        self._server = self._started(self._folder)
+
+    def _started(self, folder: Path) -> RedisProcess | RedisClusterProcesses:
+        return RedisProcess(folder)
+
+    def create(self, name: str) -> str:
+        return f"{self._server.url}?prefix={name}"
+
+    def clear(self) -> None:
+        self._server.empty()
+
+    def room(self, name: str) -> Mapping[str, int]:
+        with redis.Redis.from_url(self._server.url) as client:
+            facts = client.info()
+        return {MEMORY: int(facts["used_memory"]), DISK: int(facts["aof_current_size"])}
+
+    def close(self) -> None:
+        self._server.kill()
+        shutil.rmtree(self._folder)
+
+
+class RedisCluster(Redis):
+    """A prefix for each storage, which is on one of three nodes."""
+
+    def _started(self, folder: Path) -> RedisProcess | RedisClusterProcesses:
+        return RedisClusterProcesses(folder, appendfsync="always")
+
+
+STARTS: Mapping[str, Callable[[], Server]] = {
+    "postgresql": Postgresql,
+    "mysql": Mysql,
+    "redis": Redis,
+    "redis-cluster": RedisCluster,
+}
+"""How each kind of `kinds.py` is started."""
+
+
+@contextmanager
+def running(start: Callable[[], Server]) -> Iterator[Server]:
+    """A server for as long as the block runs."""
+    try:
+        server = start()
+    except (AssertionError, pytest.skip.Exception, pytest.fail.Exception) as error:
+        # It is not installed, or did not start.
+        raise Broken(str(error)) from error
+    with closing(server):
+        yield server

@@ -100,7 +100,8 @@ def main(
             else:
                 rows = _measured(only, storage, folder, quick=quick)
         except Broken as error:
-            show.progress(f"broken: {error}")
+            said = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+            show.progress(f"broken: {error}{said}")
             sys.exit(2)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     measured = show.document(rows, version=VERSION, at=at, quick=quick, machine=facts)

@@ -72,7 +72,11 @@ def managed(storage_url: str) -> Iterator[Manager]:
     port = free_port()
     serve = ["jsonrpc_qm", "serve", "--storage", storage_url, "--port", str(port)]
     with process(*serve) as started, connected(port, started.check) as connection:
-        yield Manager(started, port, connection)
+        try:
+            yield Manager(started, port, connection)
+        except Broken as error:
+            error.add_note(started.said())
+            raise
 
 
 @contextmanager

@@ -7,7 +7,7 @@ other of the benchmarks, needs what the tests need.
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,9 +155,16 @@ class Redis(Server):
         self._server.empty()
 
     def room(self, name: str) -> Mapping[str, int]:
+        facts = self._facts()
+        return {
+            MEMORY: sum(int(node["used_memory"]) for node in facts),
+            DISK: sum(int(node["aof_current_size"]) for node in facts),
+        }
+
+    def _facts(self) -> Sequence[Mapping[str, Any]]:
+        """What each node says of itself."""
         with redis.Redis.from_url(self._server.url) as client:
-            facts = client.info()
-        return {MEMORY: int(facts["used_memory"]), DISK: int(facts["aof_current_size"])}
+            return [client.info()]
 
     def close(self) -> None:
         self._server.kill()
@@ -169,6 +176,11 @@ class RedisCluster(Redis):
 
     def _started(self, folder: Path) -> RedisProcess | RedisClusterProcesses:
         return RedisClusterProcesses(folder, appendfsync="always")
+
+    def _facts(self) -> Sequence[Mapping[str, Any]]:
+        url = self._server.url.removeprefix("redis+cluster")
+        with redis.RedisCluster.from_url(f"redis{url}") as client:
+            return [client.info(target_nodes=node) for node in client.get_nodes()]
 
 
 STARTS: Mapping[str, Callable[[], Server]] = {

@@ -81,9 +81,7 @@ class RedisClusterProcesses:
         for number in range(3):
             (folder / str(number)).mkdir()
             settings = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
-            node = RedisProcess(
-                folder / str(number), appendfsync=appendfsync, settings=settings
-            )
+            node = RedisProcess(folder / str(number), appendfsync=appendfsync, settings=settings)
             self._nodes.append(node)
         addresses = [f"127.0.0.1:{node.port}" for node in self._nodes]
         create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]

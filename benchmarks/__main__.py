@@ -94,7 +94,8 @@ def main(
         facts = machine(Path(folder))
         try:
             if storages:
-                rows = _measured_storages(only, on, storage, quick=quick)
+                rows, versions = _measured_storages(only, on, storage, quick=quick)
+                facts |= versions
             elif on:
                 raise click.UsageError("--on goes with --storages")
             else:
@@ -133,7 +134,7 @@ def _measured(only: Iterable[str], storage: str, folder: str, *, quick: bool) ->
 
 def _measured_storages(
     only: Iterable[str], on: Iterable[str], storage: str, *, quick: bool
-) -> list[Row]:
+) -> tuple[list[Row], dict[str, str]]:
     if storage != DEFAULT_STORAGE:
         raise click.UsageError("--storages starts servers of its own: leave --storage away")
     wanted = _wanted(only, STORAGES_KEYS, "with")
@@ -143,7 +144,7 @@ def _measured_storages(
     kinds = [kind for kind in KINDS if not on or kind.key in on]
     run = StorageRun(wanted, kinds, QUICK_STORAGES if quick else STORAGES)
     run.measure()
-    return run.rows
+    return run.rows, run.versions
 
 
 def _wanted(only: Iterable[str], keys: Iterable[str], how: str) -> set[str]:

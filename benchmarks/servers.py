@@ -5,6 +5,7 @@ other of the benchmarks, needs what the tests need.
 """
 
 import shutil
+import sqlite3
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,10 @@ MEMORY = "in memory"
 
 class Server(ABC):
     """A database server of its own, or the folder of one without a server."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Of the program."""
 
     @abstractmethod
     def create(self, name: str) -> str:
@@ -61,11 +66,11 @@ class Sqlite(Server):
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="jsonrpc-qm-bench-"))
 
-    def create(self, name: str) -> str:
-        return f"sqlite:///{self._path(name)}"
+    def version(self) -> str:
+        return sqlite3.sqlite_version
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.db"
+    def create(self, name: str) -> str:
+        return f"sqlite:///{self._folder}/{name}.db"
 
     def clear(self) -> None:
         for path in self._folder.iterdir():
@@ -85,6 +90,10 @@ class Postgresql(Server):
         self._server = PostgresServer()
         self._names: list[str] = []
 
+    def version(self) -> str:
+        [[version]] = self._execute("SHOW server_version")
+        return str(version)
+
     def create(self, name: str) -> str:
         self._names.append(name)
         return self._server.database(name)
@@ -94,14 +103,13 @@ class Postgresql(Server):
             self._execute(f'DROP DATABASE "{self._names.pop()}" WITH (FORCE)')
 
     def room(self, name: str) -> Mapping[str, int]:
-        [[size]] = self._execute(f"SELECT pg_database_size('{name}')").fetchall()
+        [[size]] = self._execute(f"SELECT pg_database_size('{name}')")
         return {DISK: int(size)}
 
-    def _execute(self, statement: str) -> "psycopg.ClientCursor[Any]":
-        with psycopg.connect(
-            self._server.url, autocommit=True, cursor_factory=psycopg.ClientCursor
-        ) as connection:
-            return connection.execute(statement)
+    def _execute(self, statement: str) -> Sequence[Sequence[Any]]:
+        with psycopg.connect(self._server.url, autocommit=True) as connection:
+            done = connection.execute(statement)
+            return done.fetchall() if done.description else []
 
     def close(self) -> None:
         self._server.close()
@@ -113,6 +121,10 @@ class Mysql(Server):
     def __init__(self) -> None:
         self._server = MysqlServer()
         self._names: list[str] = []
+
+    def version(self) -> str:
+        [[version]] = self._execute("SELECT version()")
+        return str(version)
 
     def create(self, name: str) -> str:
         self._names.append(name)
@@ -147,6 +159,9 @@ class Redis(Server):
 
     def _started(self, folder: Path) -> RedisProcess | RedisClusterProcesses:
         return RedisProcess(folder)
+
+    def version(self) -> str:
+        return str(self._facts()[0]["redis_version"])
 
     def create(self, name: str) -> str:
         return f"{self._server.url}?prefix={name}"

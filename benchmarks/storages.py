@@ -30,6 +30,8 @@ class StorageRun:
         self._kinds = kinds
         self._plan = plan
         self.rows: list[Row] = []
+        self.versions: dict[str, str] = {}
+        """Of the servers' programs, by their titles."""
 
     def measure(self) -> None:
         """Measure all that is wanted, in the order of the table."""
@@ -37,6 +39,7 @@ class StorageRun:
             for kind in self._kinds:
                 progress(f"{kind.title}: starting a server")
                 with running(STARTS[kind.key]) as server:
+                    self.versions[kind.title] = server.version()
                     self._add(kind.key, kind.title, self._rows(kind, sqlite, server))
             if "size" in self._wanted:
                 self._add("sqlite", "SQLite", sizes.a_task(sqlite, self._plan))

@@ -83,71 +83,74 @@ class Sqlite(Server):
         shutil.rmtree(self._folder)
 
 
-class Postgresql(Server):
-    """A database for each storage."""
+class Databases(Server):
+    """A server with a database for each storage."""
 
-    def __init__(self) -> None:
-        self._server = PostgresServer()
+    asks_version = "SELECT version()"
+    drop = "DROP DATABASE {}"
+
+    def __init__(self, server: PostgresServer | MysqlServer) -> None:
+        self._server = server
         self._names: list[str] = []
 
+    @abstractmethod
+    def _rows(self, statement: str) -> Sequence[Sequence[Any]]:
+        """What the server answers."""
+
     def version(self) -> str:
-        [[version]] = self._execute("SHOW server_version")
+        [[version]] = self._rows(self.asks_version)
         return str(version)
 
     def create(self, name: str) -> str:
+        name = name.replace("-", "_")
         self._names.append(name)
-        return self._server.database(name)
-
-    def clear(self) -> None:
-        while self._names:
-            self._execute(f'DROP DATABASE "{self._names.pop()}" WITH (FORCE)')
-
-    def room(self, name: str) -> Mapping[str, int]:
-        [[size]] = self._execute(f"SELECT pg_database_size('{name}')")
-        return {DISK: int(size)}
-
-    def _execute(self, statement: str) -> Sequence[Sequence[Any]]:
-        with psycopg.connect(self._server.url, autocommit=True) as connection:
-            done = connection.execute(statement)
-            return done.fetchall() if done.description else []
-
-    def close(self) -> None:
-        self._server.close()
-
-
-class Mysql(Server):
-    """A database for each storage."""
-
-    def __init__(self) -> None:
-        self._server = MysqlServer()
-        self._names: list[str] = []
-
-    def version(self) -> str:
-        [[version]] = self._execute("SELECT version()")
-        return str(version)
-
-    def create(self, name: str) -> str:
-        self._names.append(name)
-        self._execute(f"CREATE DATABASE `{name}`")
+        self._rows(f"CREATE DATABASE {name}")
         return f"{self._server.url.rpartition('/')[0]}/{name}"
 
     def clear(self) -> None:
         while self._names:
-            self._execute(f"DROP DATABASE `{self._names.pop()}`")
-
-    def room(self, name: str) -> Mapping[str, int]:
-        sizes = "SELECT SUM(file_size) FROM information_schema.innodb_sys_tablespaces"
-        [[size]] = self._execute(f"{sizes} WHERE name LIKE '{name}/%'")
-        return {DISK: int(size or 0)}
-
-    def _execute(self, statement: str) -> Any:
-        connection = pymysql.connect(host=HOST, port=self._server.port, user="root")
-        with closing(connection), connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall()
+            self._rows(self.drop.format(self._names.pop()))
 
     def close(self) -> None:
         self._server.close()
+
+
+class Postgresql(Databases):
+    """A private PostgreSQL."""
+
+    asks_version = "SHOW server_version"
+    drop = "DROP DATABASE {} WITH (FORCE)"
+
+    def __init__(self) -> None:
+        super().__init__(PostgresServer())
+
+    def _rows(self, statement: str) -> Sequence[Sequence[Any]]:
+        with psycopg.connect(self._server.url, autocommit=True) as connection:
+            done = connection.execute(statement)
+            return done.fetchall() if done.description else []
+
+    def room(self, name: str) -> Mapping[str, int]:
+        [[size]] = self._rows(f"SELECT pg_database_size('{name}')")
+        return {DISK: int(size)}
+
+
+class Mysql(Databases):
+    """A private MariaDB."""
+
+    def __init__(self) -> None:
+        super().__init__(MysqlServer())
+
+    def _rows(self, statement: str) -> Sequence[Sequence[Any]]:
+        connection = pymysql.connect(host=HOST, port=self._server.port, user="root")
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(statement)
+            rows: Sequence[Sequence[Any]] = cursor.fetchall()
+            return rows
+
+    def room(self, name: str) -> Mapping[str, int]:
+        sizes = "SELECT SUM(file_size) FROM information_schema.innodb_sys_tablespaces"
+        [[size]] = self._rows(f"{sizes} WHERE name LIKE '{name}/%'")
+        return {DISK: int(size or 0)}
 
 
 class Redis(Server):

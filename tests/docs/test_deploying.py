@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -111,7 +111,7 @@ def _instruction(name: str) -> list[str]:
 
 def merged(base: Any, more: Any) -> Any:
     """Two Compose files in one: maps are merged, other values replaced."""
-    if isinstance(base, Mapping) and isinstance(more, Mapping):
+    if isinstance(base, dict) and isinstance(more, dict):
         return base | {name: merged(base.get(name), value) for name, value in more.items()}
     return more
 

@@ -37,6 +37,7 @@ class MysqlServer(PrivateServer):
             f"--datadir={self._folder}/data",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            f"--tmpdir={self._folder}",
         ]
 
     def _program(self) -> list[str]:
@@ -44,6 +45,8 @@ class MysqlServer(PrivateServer):
             _installed("mariadbd"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
+            # One that starts removes what it takes for its own from there.
+            f"--tmpdir={self._folder}",
             f"--socket={self._folder}/socket",
             f"--pid-file={self._folder}/pid",
             f"--port={self.port}",

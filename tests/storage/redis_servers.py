@@ -76,12 +76,12 @@ class RedisProcess:
 class RedisClusterProcesses:
     """A Redis Cluster of three nodes without replicas, in folders of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, appendfsync: str = "no") -> None:
         self._nodes = []
         for number in range(3):
             (folder / str(number)).mkdir()
             settings = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
-            node = RedisProcess(folder / str(number), appendfsync="no", settings=settings)
+            node = RedisProcess(folder / str(number), appendfsync=appendfsync, settings=settings)
             self._nodes.append(node)
         addresses = [f"127.0.0.1:{node.port}" for node in self._nodes]
         create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]

@@ -1,46 +1,41 @@
-"""Two managers on one PostgreSQL database: they wake each other, and none of them is needed."""
+"""Two managers on one storage: they wake each other, and none of them is needed."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from itertools import count
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
-from typing import Any
 
-import psycopg
 import pytest
 
 from jsonrpc_qm import Client
 from tests.acceptance.conftest import StartManager
-from tests.acceptance.load import Load
+from tests.acceptance.load import Load, stored, unfinished
 from tests.acceptance.managers import ManagerProcess
 from tests.acceptance.rpc import RawCall, Rpc, until, until_heard_of
-from tests.acceptance.test_crash import check_answers, unfinished
 from tests.acceptance.worker_processes import WorkerProcess
-from tests.servers.postgresql import PostgresServer
+from tests.servers.databases import SERVERS, DatabaseServer
 
 ROUNDS = 2
+
+WORKERS = 4
 
 AT_ONCE = 1.0
 """Seconds that a machine under load may take for what usually takes some milliseconds."""
 
-_numbers = count(1)
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
     """A database server that tests may kill."""
-    with closing(PostgresServer()) as running:
+    with closing(SERVERS[request.param]()) as running:
         yield running
 
 
 @pytest.fixture
-def database(server: PostgresServer) -> str:
-    """The URL of an empty database."""
-    return server.database(f"tasks{next(_numbers)}")
+def database(server: DatabaseServer) -> str:
+    """The URL of an empty place for tasks."""
+    return server.database()
 
 
 @pytest.fixture
@@ -113,7 +108,7 @@ class Producing:
 
 @pytest.mark.timeout(240)
 def test_a_manager_a_worker_and_the_database_are_killed_under_load(
-    server: PostgresServer,
+    server: DatabaseServer,
     database: str,
     managers: list[ManagerProcess],
     start_manager: StartManager,
@@ -128,7 +123,7 @@ def test_a_manager_a_worker_and_the_database_are_killed_under_load(
 
     load = Load(*(manager.url for manager in managers))
     with ExitStack() as ended:
-        workers = [start_worker() for _ in range(2)]
+        workers = [start_worker() for _ in range(WORKERS)]
         with load.running(), Producing(urls) as producing:
             for round in range(ROUNDS):
                 load.ledger.wait_for(answers=200)
@@ -149,20 +144,8 @@ def test_a_manager_a_worker_and_the_database_are_killed_under_load(
                 load.stop()
                 stats = rpc("stats")["names"]
     assert [manager.stop() for manager in managers] == [0, 0]
-    check_database(database, load, producing, stats)
-
-
-def check_database(database: str, load: Load, producing: Producing, stats: dict[str, Any]) -> None:
-    """It agrees with all that was answered."""
-    with psycopg.connect(database) as stored:
-        check_answers(load.ledger, lambda sql: stored.execute(sql).fetchall())
-        rows = stored.execute("SELECT id, status FROM task WHERE name = 'pid'").fetchall()
-        counted = Counter(stored.execute("SELECT name, status FROM task").fetchall())
-    assert {id for id, _ in rows} >= producing.ids
-    assert {status for _, status in rows} == {"completed"}
-    assert counted == {
-        (name, status): tasks
-        for name, row in stats.items()
-        for status, tasks in row.items()
-        if status in ("completed", "failed") and tasks
-    }
+    records = stored(database)
+    load.ledger.check(records, stats)
+    done = {record.id: record.status for record in records if record.name == "pid"}
+    assert done.keys() >= producing.ids
+    assert set(done.values()) == {"completed"}

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from itertools import count
 
 import pymysql
 
@@ -27,8 +28,16 @@ class MysqlServer(PrivateServer):
 
     def __init__(self, *settings: str) -> None:
         self._settings = settings
+        self._databases = count(1)
         super().__init__(ServerAccount("mysql", "nobody"))
         self.url = f"mysql://root@127.0.0.1:{self.port}/jsonrpc_qm"
+
+    def database(self) -> str:
+        """The URL of a new database."""
+        name = f"tasks{next(self._databases)}"
+        with pymysql.connect(**options_of(self.url)) as connection:
+            connection.cursor().execute(f"CREATE DATABASE {name}")
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
     def _initialisation(self) -> list[str]:
         return [

@@ -4,6 +4,7 @@ import atexit
 import os
 import signal
 from functools import cache
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,8 +21,10 @@ class PostgresServer(PrivateServer):
 
     title = "PostgreSQL"
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
         self._programs = _programs()
+        self._settings = settings
+        self._databases = count(1)
         super().__init__(ServerAccount("postgres", "nobody"))
 
     @property
@@ -40,6 +43,7 @@ class PostgresServer(PrivateServer):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "200",
+            **self._settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self._programs / "postgres", "-D", self._folder / "data", *options]
@@ -51,8 +55,9 @@ class PostgresServer(PrivateServer):
         except psycopg.OperationalError:
             return False
 
-    def database(self, name: str) -> str:
+    def database(self) -> str:
         """The URL of a new database."""
+        name = f"tasks{next(self._databases)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.rpartition('/')[0]}/{name}"

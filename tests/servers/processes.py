@@ -67,13 +67,18 @@ class PrivateServer(ABC):
         self._account = account
         self._folder = account.folder()
         self.port = free_port()
-        command = account.command(*self._initialisation())
-        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        if command := self._initialisation():
+            self._run(*command)
         self.start()
 
-    @abstractmethod
+    def _run(self, *command: str | Path) -> None:
+        """Run a command to its end, as the server's account."""
+        command_line = self._account.command(*command)
+        subprocess.run(command_line, check=True, capture_output=True, cwd="/")
+
     def _initialisation(self) -> Sequence[str | Path]:
-        """The command that makes its data."""
+        """The command that makes its data; empty for none."""
+        return ()
 
     @abstractmethod
     def _program(self) -> Sequence[str | Path]:

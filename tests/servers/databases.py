@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tests.servers.mysql import MysqlServer
+from tests.servers.pgbouncer import PooledPostgres
 from tests.servers.postgresql import PostgresServer
 from tests.servers.redis import RedisClusterProcesses, RedisProcess
 
@@ -26,6 +27,7 @@ class DatabaseServer(Protocol):
 
 SERVERS: dict[str, Callable[[], DatabaseServer]] = {
     "postgresql": PostgresServer,
+    "pgbouncer": PooledPostgres,
     "mysql": MysqlServer,
     "redis": RedisProcess,
     "redis-cluster": RedisClusterProcesses,

@@ -10,22 +10,35 @@ from urllib.parse import quote
 
 import psycopg
 
-from tests.servers.processes import START_SECONDS, PrivateServer, ServerAccount, missing
+from tests.servers.processes import (
+    START_SECONDS,
+    Certificate,
+    PrivateServer,
+    ServerAccount,
+    missing,
+)
 
 VARIABLE = "JSONRPC_QM_TEST_POSTGRESQL"
 """A URL of an empty database to use, instead of starting a server."""
 
 
+TLS_ONLY = """
+hostssl all postgres 127.0.0.1/32 trust
+hostssl all all 127.0.0.1/32 scram-sha-256
+"""
+"""Who may log in to a server with a certificate, and how."""
+
+
 class PostgresServer(PrivateServer):
-    """A private server, with its default durability."""
+    """A private server, with its default durability; `postgres` needs no password."""
 
     title = "PostgreSQL"
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, certificate: Certificate | None = None, **settings: str) -> None:
         self._programs = _programs()
         self._settings = settings
         self._databases = count(1)
-        super().__init__(ServerAccount("postgres", "nobody"))
+        super().__init__(ServerAccount("postgres", "nobody"), certificate)
 
     @property
     def url(self) -> str:
@@ -45,6 +58,13 @@ class PostgresServer(PrivateServer):
             "max_connections": "200",
             **self._settings,
         }
+        if self._certificate is not None:
+            (self._folder / "data/pg_hba.conf").write_text(TLS_ONLY)
+            settings |= {
+                "ssl": "on",
+                "ssl_cert_file": str(self._certificate.certificate),
+                "ssl_key_file": str(self._certificate.key),
+            }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self._programs / "postgres", "-D", self._folder / "data", *options]
 

@@ -14,6 +14,7 @@ import redis
 from jsonrpc_qm.storage.redis_keys import Keys
 from tests.servers.processes import (
     START_SECONDS,
+    Certificate,
     PrivateServer,
     ServerAccount,
     free_port,
@@ -28,10 +29,17 @@ class RedisProcess(PrivateServer):
 
     title = "Redis"
 
-    def __init__(self, *, appendfsync: str = "always", **settings: str | Path) -> None:
-        self._settings = {"appendfsync": appendfsync, **settings}
+    def __init__(
+        self,
+        *,
+        appendfsync: str = "always",
+        password: str = "",
+        certificate: Certificate | None = None,
+        **settings: str,
+    ) -> None:
+        self._settings = {"appendfsync": appendfsync, "requirepass": password, **settings}
         self._prefixes = count(1)
-        super().__init__(ServerAccount("redis", "nobody"))
+        super().__init__(ServerAccount("redis", "nobody"), certificate)
 
     @property
     def url(self) -> str:
@@ -42,7 +50,7 @@ class RedisProcess(PrivateServer):
         return f"{self.url}?prefix=tasks{next(self._prefixes)}"
 
     def _program(self) -> Sequence[str | Path]:
-        settings = {
+        settings: dict[str, str | Path] = {
             "port": str(self.port),
             "bind": "127.0.0.1",
             "dir": self._folder,
@@ -50,12 +58,26 @@ class RedisProcess(PrivateServer):
             "save": "",
             **{name.replace("_", "-"): value for name, value in self._settings.items()},
         }
+        if self._certificate is not None:
+            settings |= {
+                "port": "0",
+                "tls-port": str(self.port),
+                "tls-cert-file": self._certificate.certificate,
+                "tls-key-file": self._certificate.key,
+                "tls-ca-cert-file": self._certificate.authority,
+                "tls-auth-clients": "no",
+            }
         options = [part for name, value in settings.items() for part in (f"--{name}", value)]
         return [shutil.which("redis-server") or missing("Redis"), *options]
 
     def connected(self) -> "redis.Redis":
         """A client of it."""
-        return redis.Redis(port=self.port)
+        return redis.Redis(
+            port=self.port,
+            password=self._settings["requirepass"],
+            ssl=self._certificate is not None,
+            ssl_cert_reqs="none",
+        )
 
     def _answers(self) -> bool:
         with suppress(redis.ConnectionError), self.connected() as client:

@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
     "Operate": (
         operators.stats,
         operators.workers,
+        operators.history,
+        operators.explain,
         operators.drain,
         operators.pause,
         operators.resume,

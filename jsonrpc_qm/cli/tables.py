@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jsonrpc_qm.answers import WorkerInfo
+from jsonrpc_qm.answers import TaskTransition, WorkerInfo
 from jsonrpc_qm.cli.output import json_text
 from jsonrpc_qm.cli.printable import printable, printable_lines
 from jsonrpc_qm.task import Status, Task
@@ -98,6 +98,24 @@ def stats_table(stats: dict[str, Any]) -> RenderableType:
             row.append(_text("paused" if counts["paused"] else "", "yellow"))
         table.add_row(*row)
     return Group(table, Text(), _text(_manager_line(stats), "dim"))
+
+
+def history_rows(steps: Sequence[TaskTransition]) -> Table:
+    """One row a step."""
+    table = _table()
+    table.add_column("AT", no_wrap=True)
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("WORKER")
+    table.add_column("REASON")
+    for step in steps:
+        queued = f"queued {', '.join(step.tasks)}" if step.tasks else ""
+        table.add_row(
+            step.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+            _text(step.to, STYLES[step.to]),
+            _yielding(step.worker or ""),
+            _yielding(step.reason or queued),
+        )
+    return table
 
 
 def worker_rows(workers: Sequence[WorkerInfo]) -> Table:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,9 @@ from aiohttp import hdrs, web
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.delivery import Deliveries
+from jsonrpc_qm.server.health import HEALTH_PATH, READY_PATH, Health
+from jsonrpc_qm.server.metrics_calls import counted
+from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH, MetricsEndpoint
 from jsonrpc_qm.server.service import Service
 
 PATH = "/rpc"
@@ -45,7 +49,11 @@ class RpcEndpoint:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._dispatcher = Dispatcher(service)
+        self._dispatcher = Dispatcher(
+            service,
+            wrapped=partial(counted, service.metrics),
+            refused=service.metrics.refused,
+        )
         self.deliveries = Deliveries(service.give_back)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -133,6 +141,10 @@ def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
     endpoint = RpcEndpoint(service)
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
+    health = Health(service)
+    app.router.add_get(HEALTH_PATH, health.health)
+    app.router.add_get(READY_PATH, health.ready)
+    app.router.add_get(METRICS_PATH, MetricsEndpoint(service, health).__call__)
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()

@@ -260,16 +260,16 @@ class MysqlStorage(SqlStorage):
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterator[tuple[str, str]]:
-        held: dict[tuple[str, int], str] = {}
+    ) -> Iterator[tuple[str, str, int]]:
+        held: dict[tuple[str, int], tuple[str, int]] = {}
         for ids in _in_turns([id for id, *_ in rows]):
             locked = self.run(mysql_statements.held(len(ids)), ids)
-            held.update({(id, token): name for id, token, name in locked})
+            held.update({(id, token): (name, began) for id, token, name, began in locked})
         done = [(id, result, now) for id, token, result in rows if (id, token) in held]
         self._run_rows(mysql_statements.complete, done)
         for id, token, _ in rows:
             if (id, token) in held:
-                yield id, held[id, token]
+                yield id, *held[id, token]
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
         return self._run_rows(mysql_statements.save, rows)

@@ -14,7 +14,7 @@ import psycopg
 from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Sighting
+from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Search, Sighting
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
@@ -85,6 +85,7 @@ class PostgresqlStorage(SqlRowsStorage):
 
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
+    contains = "strpos({column}, ?) > 0"
 
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         place = Place(url)
@@ -280,9 +281,18 @@ class PostgresqlStorage(SqlRowsStorage):
         _check("name", (filter.name,))
         return super().purge(filter, limit)
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
         _check("name", (name,))
-        return super().page(name, status, limit, cursor)
+        if search is not None:
+            _check("query", (search.text,))
+        return super().page(name, status, limit, cursor, search)
 
     def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
         answers = iter(super().load([each for each in records if not _unstorable(each)]))

@@ -10,7 +10,7 @@ import jsonrpc_qm
 PACKAGE = Path(jsonrpc_qm.__file__).parent
 
 FLOORS = [
-    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "params"},
+    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "history", "params"},
     {"transitions", "answers"},
     {"storage", "worker", "client"},
     {"operations", "execution"},
@@ -30,6 +30,7 @@ LIBRARIES = {
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
+    "prometheus_client": {"server"},
     "click": {"cli"},
     "rich": {"cli"},
 }

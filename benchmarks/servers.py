@@ -22,7 +22,7 @@ from benchmarks.many import Urls
 from benchmarks.processes import HOST, Broken
 from tests.servers.mysql import MysqlServer
 from tests.servers.postgresql import PostgresServer
-from tests.storage.redis_servers import RedisClusterProcesses, RedisProcess
+from tests.servers.redis import RedisClusterProcesses, RedisProcess
 
 DISK = "on disk"
 MEMORY = "in memory"
@@ -157,11 +157,10 @@ class Redis(Server):
     """A prefix for each storage."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="jsonrpc-qm-bench-"))
-        self._server = self._started(self._folder)
+        self._server = self._started()
 
-    def _started(self, folder: Path) -> RedisProcess | RedisClusterProcesses:
-        return RedisProcess(folder)
+    def _started(self) -> RedisProcess | RedisClusterProcesses:
+        return RedisProcess()
 
     def version(self) -> str:
         return str(self._facts()[0]["redis_version"])
@@ -185,15 +184,14 @@ class Redis(Server):
             return [client.info()]
 
     def close(self) -> None:
-        self._server.kill()
-        shutil.rmtree(self._folder)
+        self._server.close()
 
 
 class RedisCluster(Redis):
     """A prefix for each storage, which is on one of three nodes."""
 
-    def _started(self, folder: Path) -> RedisProcess | RedisClusterProcesses:
-        return RedisClusterProcesses(folder, appendfsync="always")
+    def _started(self) -> RedisProcess | RedisClusterProcesses:
+        return RedisClusterProcesses()
 
     def _facts(self) -> Sequence[Mapping[str, Any]]:
         url = self._server.url.removeprefix("redis+cluster")

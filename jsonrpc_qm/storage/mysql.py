@@ -217,9 +217,10 @@ class MysqlStorage(SqlStorage):
                 raise Overtaken.of("transactions were in each other's way") from error
             if isinstance(error, BROKEN):
                 raise
-            logger.warning("%s: %s", self.url, error)
+            reason = _reason(error)
+            logger.warning("%s: %s", self.url, reason)
             self._connections.drop()
-            raise Unavailable.of(f"the database {self.url} can't be used") from error
+            raise Unavailable.of(f"the database {self.url} can't be used ({reason})") from error
 
     # -- verbs --------------------------------------------------------------------------------
 
@@ -369,6 +370,12 @@ def _code(error: Exception) -> int:
     """The server's or the driver's number of an error; 0 when there is none."""
     numbers = [value for value in error.args if isinstance(value, int)]
     return numbers[0] if numbers else 0
+
+
+def _reason(error: Exception) -> str:
+    """What the server or the driver says, in one line."""
+    said = [value for value in error.args if isinstance(value, str)]
+    return " ".join((said[-1] if said else str(error)).split()) or type(error).__name__
 
 
 def _in_turns(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -16,7 +16,7 @@ from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Search, Sighting
 from jsonrpc_qm.storage.notices import Notices
-from jsonrpc_qm.storage.postgresql_connections import Connections, Place
+from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
@@ -41,6 +41,9 @@ SCHEMA_LOCK = 0x6A72716D
 
 OVERTAKEN = ("40001", "40P01", "23505")
 """Serialization failure, deadlock, and a unique key that another transaction was first to take."""
+
+UNPREPARED = ("26000", "42P05")
+"""A prepared statement is missing, or there already: a pooler has given us another session."""
 
 TALLY = (
     """
@@ -214,18 +217,21 @@ class PostgresqlStorage(SqlRowsStorage):
         try:
             yield
         except (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error) as error:
-            if getattr(getattr(error, "orig", error), "sqlstate", None) in OVERTAKEN:
+            state = getattr(getattr(error, "orig", error), "sqlstate", None)
+            if state in OVERTAKEN:
                 raise Overtaken.of("another transaction was faster") from error
+            if state in UNPREPARED:
+                raise self._unavailable(error, f"; put {PREPARED}=off into its URL") from error
             if isinstance(
                 error, peewee.IntegrityError | peewee.DataError | peewee.ProgrammingError
             ):
                 raise
             raise self._unavailable(error) from error
 
-    def _unavailable(self, error: Exception) -> Unavailable:
+    def _unavailable(self, error: Exception, hint: str = "") -> Unavailable:
         """What a caller is told; the connection is not used again, for the server may be a standby
         by now."""
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0] + hint
         logger.warning("%s: %s", self.url, reason)
         self._connections.drop()
         return Unavailable.of(f"the database {self.url} can't be used ({reason})")

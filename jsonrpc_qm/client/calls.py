@@ -13,10 +13,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
-from uuid_utils import uuid7
 
 from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
 from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
@@ -263,7 +263,7 @@ def _producible(task: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Queue's params as JSON can hold them, with an id."""
     prepared = {key: value for key, value in task.items() if value is not None}
     if "id" not in prepared:
-        prepared["id"] = str(uuid7())
+        prepared["id"] = new_id(str(prepared.get("name")))
     run_at = prepared.get("run_at")
     if isinstance(run_at, datetime):
         if run_at.utcoffset() is None:

@@ -10,7 +10,7 @@ import jsonrpc_qm
 PACKAGE = Path(jsonrpc_qm.__file__).parent
 
 FLOORS = [
-    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "params"},
+    {"version", "errors", "ids", "moments", "jsontext", "retry", "task", "record", "params"},
     {"transitions", "answers"},
     {"storage", "worker", "client"},
     {"operations", "execution"},

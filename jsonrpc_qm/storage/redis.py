@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -27,7 +27,6 @@ from jsonrpc_qm.storage.base import (
 from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_orders import Range, Size
-from jsonrpc_qm.storage.redis_reads import Locked
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.redis_view import View
@@ -77,15 +76,14 @@ class RedisStorage:
             view = self._own.view = self._new_view()
             try:
                 yield
-            except Locked as locked:
-                self._transactions.settle(locked.shard, locked.mark)
-                raise
             finally:
                 self._own.view = None
             self._transactions.commit(view.commits())
 
     def _new_view(self) -> View:
-        return View(self._server.run, self._shards, self._next_number)
+        return View(
+            self._server.run, self._shards, self._transactions.settle, number=self._next_number
+        )
 
     def _next_number(self, last: int) -> int:
         """A number for a task behind all that this manager has stored, and behind that one.
@@ -251,12 +249,8 @@ class RedisStorage:
         if self._open_view() is not None:
             return _tasks(self._writing(), ids)
         for _ in range(LOOKS):
-            try:
+            with suppress(Overtaken):
                 return _tasks(self._new_view(), ids)
-            except Locked as locked:
-                self._transactions.settle(locked.shard, locked.mark)
-            except Overtaken:
-                pass
         return _tasks(self._new_view(), ids)
 
     def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:

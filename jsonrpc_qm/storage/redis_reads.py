@@ -21,28 +21,20 @@ Wanted = list[tuple[Command, Callable[[Any], None]]]
 """Commands, and what takes their replies."""
 
 
-class Locked(Overtaken):
-    """Unavailable
+Settle = Callable[[Keys, bytes], float]
+"""Ends the transaction with that mark in a shard if it is decided, else says how long it waits."""
 
-    A transaction that is not yet through with a shard is in the way.
-    """
 
-    shard: Keys
-    mark: bytes
-
-    @classmethod
-    def by(cls, mark: bytes, shard: Keys) -> "Locked":
-        locked = cls("another transaction is not through yet", data={"retry_after": 1.0})
-        locked.shard, locked.mark = shard, mark
-        return locked
+JUST_NOW = "a task is just being stored or deleted"
 
 
 class Reads:
     """What one transaction sees."""
 
-    def __init__(self, run: Run, shards: Shards) -> None:
+    def __init__(self, run: Run, shards: Shards, settle: Settle) -> None:
         self.shards = shards
         self._run = run
+        self._settle = settle
         self._read: dict[str, dict[str, bytes | None]] = defaultdict(dict)
         self._written: dict[str, dict[str, bytes | None]] = defaultdict(dict)
         self._revisions: dict[Keys, dict[str, bytes]] = defaultdict(dict)
@@ -113,7 +105,9 @@ class Reads:
         elsewhere, self._elsewhere = self._elsewhere, defaultdict(list)
         self.load_found(elsewhere)
         for keys, group in elsewhere.items():
-            self._see_settled(keys, keys.tasks, [id for id in group if id not in self._tasks])
+            if lost := [id for id in group if id not in self._tasks]:
+                self._see_settled(keys, keys.tasks, lost)
+                raise Overtaken.of(JUST_NOW)
         nowhere = [
             id for id in ids if self._tasks[id] is None and self.shards.home(id) in self._locked
         ]
@@ -121,20 +115,21 @@ class Reads:
             self._see_settled(keys, keys.places, group)
 
     def _see_settled(self, keys: Keys, key: str, ids: Sequence[str]) -> None:
-        """See that these ids are not in a hash of a shard, and that nobody is about to store them.
+        """See that no decided transaction is about to store these ids in a hash of a shard.
 
-        A transaction that has stored a task in its shard may still be on the way to its home.
+        One that has stored a task in its shard, where others may take it, may still be on the way
+        to the task's home.
+
+        Raises:
+            Overtaken: look again.
         """
-        if not ids:
-            return
         locks = ["HMGET", keys.locks, *(f"{key} {id}" for id in ids)]
         # In this order: what is not locked any more is there by then.
         marks, values = self._run([locks, ["HMGET", key, *ids]])
-        for mark in marks:
-            if mark is not None:
-                raise Locked.by(mark, keys)
-        if key == keys.tasks or any(value is not None for value in values):
-            raise Overtaken.of("a task has just been stored or deleted")
+        for mark, value in zip(marks, values, strict=True):
+            is_ended = mark is not None and not self._settle(keys, mark)
+            if is_ended or value is not None:
+                raise Overtaken.of(JUST_NOW)
 
     def _take_locked(self, keys: Keys, are_some: int) -> None:
         if are_some:

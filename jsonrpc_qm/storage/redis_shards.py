@@ -76,13 +76,15 @@ def _slot_of(key: str) -> str:
 def _begin(prefix: str, number: int) -> str:
     """How the keys of a shard begin.
 
-    The first such tag whose slot is in this shard's part of all slots: so the shards are spread
-    evenly over nodes whose ranges are even.
+    The first such tag whose slot is about in the middle of this shard's part of all slots: so
+    nodes with equal ranges of slots have as many shards, but for one more or less.
     """
+    part = SLOTS // SHARDS
+    middle = part * number + part // 2
     attempt = 0
     while True:
         tag = f"{prefix}:{number:x}:{attempt}"
-        if crc_hqx(tag.encode(), 0) % SLOTS * SHARDS // SLOTS == number:
+        if abs(crc_hqx(tag.encode(), 0) % SLOTS - middle) < part // 8:
             # A queue of that prefix would have a colon after the brace.
             return f"{{{tag}}}/"
         attempt += 1

@@ -33,12 +33,12 @@ GIVE_UP_AFTER = 2 * SECOND
 LONGEST_WAIT = 0.2
 """Seconds to wait at most for a transaction that is in the way."""
 
-LATEST = 3600 * SECOND
+LATEST = 600 * SECOND
 """Microseconds after which a transaction that was prepared can't be decided any more."""
 
-FORGET_AFTER = 24 * LATEST
+FORGET_AFTER = 7200 * SECOND
 """Microseconds for which it is remembered that a transaction was given up: longer than LATEST by
-more than the nodes' clocks may differ."""
+more than the clocks of nodes may differ."""
 
 WRITE, FORGET = b"1", b"0"
 """How decisions begin."""
@@ -121,18 +121,18 @@ class Transactions:
         decider = max(parts, key=lambda part: part.size)
         others = [part for part in parts if part is not decider]
         now = self._server.now()
-        decision = Decision(WRITE, now, [part.shard.shard for part in others])
         try:
             answers = self._server.together(
                 [partial(self._prepare, part, decider.shard, now) for part in others]
             )
             for part, answer in zip(others, answers, strict=True):
                 self._succeed(part.shard, answer)
-            self._succeed(decider.shard, self._decide(decider, decision))
         except Unavailable:
             self._end(decider, others, FORGET)
             raise
-        self._end(decider, others, WRITE)
+        answer = self._decide(decider, Decision(WRITE, now, [part.shard.shard for part in others]))
+        self._end(decider, others, WRITE if answer == 1 else FORGET)
+        self._succeed(decider.shard, answer)
 
     def _prepare(self, part: Commit, decider: Keys, now: int) -> int | bytes:
         about = msgspec.msgpack.encode(Prepared(decider.shard, now, part.keys))
@@ -144,13 +144,16 @@ class Transactions:
         return answer
 
     def _decide(self, decider: Commit, decision: Decision) -> int | bytes:
+        """What lua/commit.lua answers.
+
+        Raises:
+            Unavailable: nobody knows; a sweep finds out.
+        """
         try:
             return self._write(decider, decision.packed(), decision.at + LATEST)
         except Unavailable:
             # It may have been decided, and the answer alone is lost.
-            if self._verdict(decider.shard, decider.mark, give_up=True) == WRITE:
-                return 1
-            raise
+            return int(self._verdict(decider.shard, decider.mark, give_up=True) == WRITE)
 
     def _end(self, decider: Commit, others: Sequence[Commit], verdict: bytes) -> None:
         """Have all write or forget what they have kept.

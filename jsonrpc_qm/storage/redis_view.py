@@ -10,7 +10,7 @@ from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage import redis_keys
 from jsonrpc_qm.storage.redis_commit import DELETED, Commit, Commits, flat
 from jsonrpc_qm.storage.redis_keys import Keys, Stored
-from jsonrpc_qm.storage.redis_reads import Reads, Run
+from jsonrpc_qm.storage.redis_reads import Reads, Run, Settle
 from jsonrpc_qm.storage.redis_shards import Shards
 
 
@@ -20,8 +20,10 @@ class View(Reads):
     `number` gives a new task its place behind one that has the given one.
     """
 
-    def __init__(self, run: Run, shards: Shards, number: Callable[[int], int]) -> None:
-        super().__init__(run, shards)
+    def __init__(
+        self, run: Run, shards: Shards, settle: Settle, *, number: Callable[[int], int]
+    ) -> None:
+        super().__init__(run, shards, settle)
         self._next_number = number
         self._changed: dict[str, None] = {}
         self._history: list[tuple[str, Stored | None]] = []
@@ -79,8 +81,12 @@ class View(Reads):
                 self._orders[place[0]].remove(place[1])
         if before is not None:
             self._count(before[0], -1)
+            if stored is None:
+                self._keep_place(before[0], False)
         if stored is not None:
             self._count(stored[0], 1)
+            if before is None:
+                self._keep_place(stored[0], True)
 
     def _count(self, record: Record, change: int) -> None:
         """Keep what is told of a task besides its places."""
@@ -92,9 +98,12 @@ class View(Reads):
             field = redis_keys.holder_field(record.name, record.unique_key)
             held = record.id.encode() if change > 0 else None
             self.set_value(keys.holders, field, held)
-        home = self.shards.home(record.id)
+
+    def _keep_place(self, record: Record, is_there: bool) -> None:
+        """Have the home of a task that comes or goes know where it is."""
+        home, keys = self.shards.home(record.id), self.shards.of(record.name)
         if home is not keys:
-            self.set_value(home.places, record.id, b"%d" % keys.shard if change > 0 else None)
+            self.set_value(home.places, record.id, b"%d" % keys.shard if is_there else None)
 
     # -- the commits --------------------------------------------------------------------------
 

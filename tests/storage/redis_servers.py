@@ -76,18 +76,18 @@ class RedisProcess:
 class RedisClusterProcesses:
     """A Redis Cluster of three nodes without replicas, in folders of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        self._nodes = []
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self.nodes: list[RedisProcess] = []
         for number in range(3):
             (folder / str(number)).mkdir()
-            settings = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
-            node = RedisProcess(folder / str(number), appendfsync="no", settings=settings)
-            self._nodes.append(node)
-        addresses = [f"127.0.0.1:{node.port}" for node in self._nodes]
+            own = {"cluster-enabled": "yes", "cluster-port": str(free_port()), **(settings or {})}
+            node = RedisProcess(folder / str(number), appendfsync="no", settings=own)
+            self.nodes.append(node)
+        addresses = [f"127.0.0.1:{node.port}" for node in self.nodes]
         create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]
         subprocess.run(create, check=True, stdout=subprocess.DEVNULL, timeout=60)
         deadline = time.monotonic() + 20
-        while not all(self._is_ready(node) for node in self._nodes):
+        while not all(self._is_ready(node) for node in self.nodes):
             assert time.monotonic() < deadline, "the cluster's nodes don't find each other"
             time.sleep(0.05)
 
@@ -99,14 +99,14 @@ class RedisClusterProcesses:
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://127.0.0.1:{self._nodes[0].port}"
+        return f"redis+cluster://127.0.0.1:{self.nodes[0].port}"
 
     def kill(self) -> None:
         """End all at once."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.kill()
 
     def empty(self) -> None:
         """Throw all tasks away."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.empty()

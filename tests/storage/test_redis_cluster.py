@@ -197,9 +197,10 @@ def queue_two(storage: RedisStorage) -> None:
 
 
 def complete_with_follower(storage: RedisStorage) -> None:
-    """A result of one name and a task of another."""
+    """A result of one name and a larger task of another, whose shard decides therefore."""
+    follower = a_record("f-2", name=SMS, parameters='"' + "x" * 1000 + '"')
     with storage.transaction():
-        storage.transition([Complete(id="s-1", token=NOW, queue=(a_record("f-2", name=SMS),))], NOW)
+        storage.transition([Complete(id="s-1", token=NOW, queue=(follower,))], NOW)
 
 
 def purge_two(storage: RedisStorage) -> None:

@@ -103,7 +103,7 @@ class MysqlStorage(SqlStorage):
             )
         self._warn_of_binlog()
         lock = self.run(
-            "SELECT get_lock(concat('jsonrpc_qm:', left(md5(database()), 32)), ?)",
+            "SELECT get_lock(concat('jsonrpc_qm:', left(sha2(database(), 256), 32)), ?)",
             (SCHEMA_LOCK_SECONDS,),
         )
         if lock.fetchone()[0] != 1:
@@ -113,7 +113,7 @@ class MysqlStorage(SqlStorage):
                 create_tables(self.run, collation(version))
             self.upgraded = create_schema(self.database, upgrade)
         finally:
-            self.run("SELECT release_lock(concat('jsonrpc_qm:', left(md5(database()), 32)))")
+            self.run("SELECT release_lock(concat('jsonrpc_qm:', left(sha2(database(), 256), 32)))")
 
     def _warn_of_binlog(self) -> None:
         log_bin, sync_binlog = self.run("SELECT @@log_bin, @@sync_binlog").fetchone()

@@ -1,4 +1,4 @@
-"""A MariaDB server for the tests: one of their own, or the one that a variable names."""
+"""A MariaDB or MySQL server for the tests: one of their own, or the one that a variable names."""
 
 import atexit
 import os
@@ -16,6 +16,9 @@ from tests.servers.processes import PrivateServer, ServerAccount, missing
 VARIABLE = "JSONRPC_QM_TEST_MYSQL"
 """A URL of a database that tests may empty, instead of starting a server."""
 
+PROGRAM = "JSONRPC_QM_TEST_MYSQLD"
+"""The path of a `mysqld` of MySQL, which servers of the tests are made with then; else MariaDB's."""
+
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 """Settings for servers that nobody kills."""
 
@@ -23,14 +26,22 @@ FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 class MysqlServer(PrivateServer):
     """A private server, with its default durability."""
 
-    title = "MariaDB"
+    title = "MySQL or MariaDB"
 
     def __init__(self, *settings: str) -> None:
         self._settings = settings
+        self._mysqld = os.environ.get(PROGRAM)
         super().__init__(ServerAccount("mysql", "nobody"))
         self.url = f"mysql://root@127.0.0.1:{self.port}/jsonrpc_qm"
 
     def _initialisation(self) -> list[str]:
+        if self._mysqld:
+            return [
+                self._mysqld,
+                "--no-defaults",
+                "--initialize-insecure",
+                f"--datadir={self._folder}/data",
+            ]
         return [
             _installed("mariadb-install-db"),
             "--no-defaults",
@@ -41,13 +52,14 @@ class MysqlServer(PrivateServer):
 
     def _program(self) -> list[str]:
         return [
-            _installed("mariadbd"),
+            self._mysqld or _installed("mariadbd"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
             f"--socket={self._folder}/socket",
             f"--pid-file={self._folder}/pid",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
+            *(["--mysqlx=OFF", "--secure-file-priv=NULL"] if self._mysqld else []),
             *self._settings,
         ]
 

@@ -17,7 +17,7 @@ VARIABLE = "JSONRPC_QM_TEST_MYSQL"
 """A URL of a database that tests may empty, instead of starting a server."""
 
 PROGRAM = "JSONRPC_QM_TEST_MYSQLD"
-"""The path of a `mysqld` of MySQL, which servers of the tests are made with then; else MariaDB's."""
+"""The path of a MySQL `mysqld`, which the tests then make their servers of, instead of MariaDB."""
 
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 """Settings for servers that nobody kills."""
@@ -48,6 +48,7 @@ class MysqlServer(PrivateServer):
             f"--datadir={self._folder}/data",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            f"--tmpdir={self._folder}",
         ]
 
     def _program(self) -> list[str]:
@@ -55,6 +56,8 @@ class MysqlServer(PrivateServer):
             self._mysqld or _installed("mariadbd"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
+            # One that starts removes what it takes for its own from there.
+            f"--tmpdir={self._folder}",
             f"--socket={self._folder}/socket",
             f"--pid-file={self._folder}/pid",
             f"--port={self.port}",
@@ -101,6 +104,6 @@ def empty_mysql_storage() -> MysqlStorage:
     """Open the database of this run, without any task."""
     storage = MysqlStorage(server_url())
     with pymysql.connect(**options_of(server_url()), autocommit=True) as connection:
-        for table in ("task", "tally", "paused", "worker"):
+        for table in ("task", "tally_part", "paused", "worker"):
             connection.cursor().execute(f"DELETE FROM {table}")
     return storage

@@ -57,6 +57,21 @@ logger = logging.getLogger("jsonrpc_qm.cli")
     default="30d",
     help="How long failed and cancelled tasks stay; or forever.",
 )
+@option("--tokens", metavar="FILE", help="Callers need one of the tokens in this TOML file.")
+@option(
+    "--allow-anyone",
+    is_flag=True,
+    help="Without tokens, let other machines call: whoever reaches the port may do everything.",
+)
+@option(
+    "--public-host",
+    metavar="NAME",
+    multiple=True,
+    help="A name that browsers reach it by, besides localhost; repeatable.",
+)
+@option("--tls-cert", metavar="FILE", help="Speak TLS with this certificate, in PEM.")
+@option("--tls-key", metavar="FILE", help="Its key, if not in the same file.")
+@option("--tls-ca", metavar="FILE", help="Clients need a certificate of these authorities.")
 @log_options
 @click.pass_context
 def serve(
@@ -68,16 +83,17 @@ def serve(
     port: int,
     log_format: str,
     log_level: str,
-    **limits: Any,
+    **how: Any,
 ) -> None:
     """Run the manager until SIGTERM or Ctrl-C.
 
-    With APP:QM, a module and its QueueManager, it serves that one's storage.
+    With APP:QM, a module and its QueueManager, it serves that one's storage. Without --tokens it
+    listens on this machine only. SIGHUP reads the files of tokens and certificates again.
 
     \b
     Examples:
       jsonrpc-qm serve
-      jsonrpc-qm serve app:qm --host 0.0.0.0
+      jsonrpc-qm serve app:qm --host 0.0.0.0 --tokens tokens.toml
       jsonrpc-qm serve --storage sqlite:////var/lib/tasks.db --keep-completed 12h
     """
     if app and context.get_parameter_source("storage_url") == ParameterSource.COMMANDLINE:
@@ -96,7 +112,7 @@ def serve(
         from jsonrpc_qm.server import running
 
         try:
-            settings = running.Settings(host=host, port=port, **limits)
+            settings = running.Settings(host=host, port=port, **how)
             running.serve(storage, settings, on_ready=on_ready)
         except OSError as error:
             reason = _reason(error)

@@ -23,8 +23,9 @@ from oslash.either import Right
 from jsonrpc_qm.errors import InternalError, InvalidRequest, ParseError, QueueError, TooLarge
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.checking import Checker
+from jsonrpc_qm.rpc.guard import guarded
 from jsonrpc_qm.rpc.manager import Manager
-from jsonrpc_qm.rpc.methods import METHODS, Call, Method, Notification
+from jsonrpc_qm.rpc.methods import METHODS, Call, Notification
 from jsonrpc_qm.rpc.openrpc import document
 
 logger = logging.getLogger("jsonrpc_qm.rpc")
@@ -55,7 +56,9 @@ class Dispatcher:
     """Answers JSON-RPC requests with a manager's methods."""
 
     def __init__(self, manager: Manager) -> None:
-        self._methods = {name: _bound(method, manager) for name, method in METHODS.items()}
+        self._methods = {
+            name: _answering(guarded(method, manager)) for name, method in METHODS.items()
+        }
         self._methods["rpc.discover"] = _answering(_discover)
 
     async def answer(self, body: bytes, call: Call) -> bytes | None:
@@ -101,7 +104,7 @@ class Dispatcher:
             return _refusal(InvalidRequest(), "id is no string, no number and not null")
         if id is NOID:
             # Nobody gets what it would claim, so it is to claim nothing.
-            call = Notification()
+            call = Notification(call)
         request = Request(envelope.method, [params], id)
         result = get_method(self._methods, envelope.method)
         if isinstance(result, Right):
@@ -117,17 +120,6 @@ class Dispatcher:
 
 
 Bound = Callable[..., Awaitable[Result]]
-
-
-def _bound(method: Method, manager: Manager) -> Bound:
-    """A method of the table as jsonrpcserver calls it: with the call and the params' bytes."""
-    read = Checker.of(method.params).read
-    handler = method.handler
-
-    def run(call: Call, params: bytes) -> Awaitable[Any]:
-        return handler(manager, call, read(params))
-
-    return _answering(run)
 
 
 def _answering(run: Callable[[Call, bytes], Awaitable[Any]]) -> Bound:

@@ -10,8 +10,10 @@ import msgspec
 
 from jsonrpc_qm import answers
 from jsonrpc_qm import params as p
+from jsonrpc_qm.access.grants import Grant
 from jsonrpc_qm.errors import (
     Conflict,
+    Forbidden,
     InvalidParams,
     InvalidState,
     LeaseLost,
@@ -35,6 +37,12 @@ class Call:
         """False in a batch, whose members never wait."""
         self.claimed: list[Record] = []
         """The tasks that go out with the answer, to be given back when it can't be delivered."""
+        self.grant: Grant | None = None
+        """What the caller may do; None where there are no tokens, and all may do everything."""
+
+    def address(self) -> str:
+        """Where the caller is, for the log."""
+        return "here"
 
     def alive(self) -> bool:
         """Whether the caller is still there to get the answer."""
@@ -47,6 +55,14 @@ class Call:
 
 class Notification(Call):
     """A call whose answer nobody gets."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self._call = call
+        self.grant = call.grant
+
+    def address(self) -> str:
+        return self._call.address()
 
     def alive(self) -> bool:
         return False
@@ -263,5 +279,5 @@ METHODS: dict[str, Method] = {
 }
 """Every method but `rpc.discover`, by name, in the order of protocol.md."""
 
-ALWAYS_POSSIBLE = (InvalidParams, Unavailable)
+ALWAYS_POSSIBLE = (InvalidParams, Unavailable, Forbidden)
 """What any method may answer."""

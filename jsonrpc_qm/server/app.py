@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from jsonrpc_qm.access.grants import Grant
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
+from jsonrpc_qm.server.access import Access, Hosts
 from jsonrpc_qm.server.delivery import Deliveries
+from jsonrpc_qm.server.door import Door, TurnedAway, add_security_headers, fault
 from jsonrpc_qm.server.service import Service
+from jsonrpc_qm.server.sign_in import SignIn
 
 PATH = "/rpc"
 JSON = "application/json"
@@ -25,9 +28,13 @@ HEADERS = {hdrs.CONTENT_TYPE: JSON}
 class HttpCall(Call):
     """A call over HTTP."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, grant: Grant | None) -> None:
         super().__init__()
         self._request = request
+        self.grant = grant
+
+    def address(self) -> str:
+        return self._request.remote or "nowhere"
 
     def alive(self) -> bool:
         # aiohttp takes the transport away when the connection is lost.
@@ -43,21 +50,24 @@ class HttpCall(Call):
 class RpcEndpoint:
     """Answers `POST /rpc`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, door: Door) -> None:
         self._service = service
+        self._door = door
         self._dispatcher = Dispatcher(service)
         self.deliveries = Deliveries(service.give_back)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         # Most say just that; what says it in other words has to be parsed.
         if request.headers.get(hdrs.CONTENT_TYPE) != JSON and request.content_type != JSON:
-            return _fault(415, "send Content-Type: application/json")
-        if _is_foreign(request):
-            return _fault(403, "a page of another origin may not call this manager")
+            return fault(415, "send Content-Type: application/json")
+        try:
+            grant = self._door.admit(request)
+        except TurnedAway as refusal:
+            return refusal.response
         transport = request.transport
         self.deliveries.heard(transport)
         body = await _body(request)
-        call = HttpCall(request)
+        call = HttpCall(request, grant)
         try:
             answer = await self._dispatcher.answer(body, call)
         except asyncio.CancelledError:
@@ -82,7 +92,7 @@ class RpcEndpoint:
             self.deliveries.heard(transport)
             self._service.give_back(call.claimed)
             raise
-        if transport is not None and not request.keep_alive:
+        if transport is not None and not request.keep_alive and transport.can_write_eof():
             # Closing does not tell the client so as long as the connection is looked at.
             transport.write_eof()
 
@@ -95,15 +105,6 @@ async def _body(request: web.Request) -> bytes:
     if len(body) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
     return body
-
-
-def _is_foreign(request: web.Request) -> bool:
-    origin = request.headers.get(hdrs.ORIGIN)
-    return origin is not None and urlsplit(origin).netloc != request.host
-
-
-def _fault(status: int, reason: str) -> web.Response:
-    return web.json_response({"error": reason}, status=status)
 
 
 ENDPOINT = web.AppKey("ENDPOINT", RpcEndpoint)
@@ -127,15 +128,25 @@ def calls_first(app: web.Application, routed: Handler) -> Handler:
     return handle
 
 
-def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
+def make_app(
+    service: Service,
+    *,
+    access: Access,
+    hosts: Hosts,
+    max_body: int = MAX_BODY,
+) -> web.Application:
     """The web application of a manager."""
-    app = web.Application(client_max_size=max_body)
-    endpoint = RpcEndpoint(service)
+    door = Door(access, hosts)
+    app = web.Application(client_max_size=max_body, middlewares=[door.guard])
+    endpoint = RpcEndpoint(service, door)
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
+    if access.has_tokens:
+        SignIn(door).add_to(app)
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()
 
     app.on_cleanup.append(stop_looking)
+    app.on_response_prepare.append(add_security_headers)
     return app

@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 from aiohttp import web
 
+from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.operations import MAX_PAYLOAD
+from jsonrpc_qm.server.access import Access, Hosts, check_address
 from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
 from jsonrpc_qm.server.delivery import set_keepalive
@@ -49,23 +51,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that completed tasks are kept; None for ever."""
     keep_failed: float | None = KEEP_FAILED
     """Seconds that failed and cancelled tasks are kept; None for ever."""
+    tokens: str | None = None
+    """The file of tokens; without one callers need none."""
+    allow_anyone: bool = False
+    """Whether other machines may call it without a token."""
+    public_host: tuple[str, ...] = ()
+    """Names that browsers reach it by, besides localhost."""
+    tls_cert: str | None = None
+    """The file with its certificate, and the chain up to an authority."""
+    tls_key: str | None = None
+    """The file with the certificate's key, if that is not in the same."""
+    tls_ca: str | None = None
+    """The file with the authorities that clients' certificates are to be from."""
+
+    def access(self) -> Access:
+        """What the files of tokens and certificates say.
+
+        Raises:
+            InvalidParams: one of them can't be used.
+        """
+        return Access(
+            tokens=self.tokens, tls_cert=self.tls_cert, tls_key=self.tls_key, tls_ca=self.tls_ca
+        )
 
 
 @asynccontextmanager
-async def running(storage: Storage, settings: Settings) -> AsyncIterator[str]:
+async def running(
+    storage: Storage, settings: Settings, *, access: Access | None = None
+) -> AsyncIterator[str]:
     """A manager that answers at the URL this gives, until the block ends.
 
     Raises:
         OSError: it can't listen there.
+        InvalidParams: it must not listen there, or can't use a file of the settings.
     """
-    listening = _listen(settings.host, settings.port)
+    access = access or settings.access()
+    listening = _listen(settings, access)
     service = Service(
         storage,
         max_payload=settings.max_payload,
         keep_completed=settings.keep_completed,
         keep_failed=settings.keep_failed,
     )
-    app = make_app(service, max_body=settings.max_body)
+    app = make_app(
+        service, access=access, hosts=Hosts(settings.public_host), max_body=settings.max_body
+    )
     runner = web.AppRunner(
         app,
         # Off by default: a client that hung up would leave its claim waiting, and taking.
@@ -77,25 +107,36 @@ async def running(storage: Storage, settings: Settings) -> AsyncIterator[str]:
     assert runner.server is not None
     runner.server.request_handler = calls_first(app, runner.server.request_handler)
     try:
-        await web.SockSite(runner, listening, backlog=BACKLOG).start()
+        await web.SockSite(runner, listening, backlog=BACKLOG, ssl_context=access.tls).start()
         service.start()
-        yield _url(settings.host, listening)
+        yield _url(settings.host, listening, scheme="https" if access.tls else "http")
     finally:
         service.stop_waiting()
         await runner.cleanup()
         await service.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(settings: Settings, access: Access) -> socket.socket:
+    host = settings.host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening = socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
+    try:
+        # The address, not the name that it was found by.
+        check_address(
+            listening.getsockname()[0],
+            has_tokens=access.has_tokens,
+            allow_anyone=settings.allow_anyone,
+        )
+    except InvalidParams:
+        listening.close()
+        raise
     set_keepalive(listening)
     return listening
 
 
-def _url(host: str, listening: socket.socket) -> str:
+def _url(host: str, listening: socket.socket, *, scheme: str) -> str:
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listening.getsockname()[1]}"
+    return f"{scheme}://{shown}:{listening.getsockname()[1]}"
 
 
 @contextmanager
@@ -103,7 +144,7 @@ def in_background(storage: Storage, settings: Settings) -> Iterator[str]:
     """A manager in a thread of its own, at the URL this gives, until the block ends.
 
     Raises:
-        OSError: it can't listen there.
+        OSError, InvalidParams: as `running`.
     """
     started: Future[tuple[str, Callable[[], object]]] = Future()
 
@@ -141,7 +182,7 @@ def serve(
     The storage is closed at the end.
 
     Raises:
-        OSError: it can't listen there.
+        OSError, InvalidParams: as `running`.
     """
     _allow_files()
     asyncio.run(_serve(storage, settings or Settings(), on_ready))
@@ -161,7 +202,10 @@ async def _serve(storage: Storage, settings: Settings, on_ready: Callable[[str],
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running(storage, settings) as url:
+        access = settings.access()
+        if access.has_files:
+            loop.add_signal_handler(signal.SIGHUP, access.reload)
+        async with running(storage, settings, access=access) as url:
             on_ready(url)
             await stop.wait()
             logger.info("stopping")

@@ -12,7 +12,7 @@ PACKAGE = Path(jsonrpc_qm.__file__).parent
 FLOORS = [
     {"version", "errors", "moments", "jsontext", "retry", "task", "record", "params"},
     {"transitions", "answers"},
-    {"storage", "worker", "client"},
+    {"storage", "worker", "client", "access"},
     {"operations", "execution"},
     {"rpc"},
     {"server"},

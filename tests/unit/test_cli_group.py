@@ -38,7 +38,7 @@ def test_the_commands_are_the_documented_ones() -> None:
     assert commands() == sorted(
         shlex.split(
             "serve work queue get list cancel retry delete stats workers drain pause resume purge "
-            "claim heartbeat complete fail release migrate copy discover completion"
+            "claim heartbeat complete fail release migrate copy token discover completion"
         )
     )
 
@@ -103,6 +103,7 @@ OF_OWN: dict[str, tuple[str, Any]] = {
     "run_at": ("2030-01-31T08:00:00Z", None),
     "metadata": ("a=1 b=2", (("a", "1"), ("b", "2"))),
     "backoff": ('{"base": 1}', None),
+    "public_host": ("a b", ("a", "b")),
 }
 """The same for options that need a text of their own; None where only its effect is compared."""
 

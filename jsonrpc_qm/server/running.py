@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 from aiohttp import web
 
-from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.operations import MAX_PAYLOAD
 from jsonrpc_qm.server.access import Access, Hosts, check_address
 from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
@@ -117,19 +116,11 @@ async def running(
 
 
 def _listen(settings: Settings, access: Access) -> socket.socket:
-    host = settings.host
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, settings.port), family=family, backlog=BACKLOG)
-    try:
-        # The address, not the name that it was found by.
-        check_address(
-            listening.getsockname()[0],
-            has_tokens=access.has_tokens,
-            allow_anyone=settings.allow_anyone,
-        )
-    except InvalidParams:
-        listening.close()
-        raise
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.getaddrinfo(settings.host, settings.port, family, socket.SOCK_STREAM)
+    address = str(found[0][4][0])
+    check_address(address, has_tokens=access.has_tokens, allow_anyone=settings.allow_anyone)
+    listening = socket.create_server((address, settings.port), family=family, backlog=BACKLOG)
     set_keepalive(listening)
     return listening
 

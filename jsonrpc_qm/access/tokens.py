@@ -2,7 +2,7 @@
 
 A token is `jqm_<id>_<secret>`. The id is public: it finds the entry, and it is what logs say. The
 secret is 256 random bits, so there is nothing for a slow hash to protect: SHA-256 is as hard to
-reverse for such a secret as anything, and costs a call two microseconds.
+reverse for such a secret as anything, and costs a call a microsecond.
 """
 
 import hashlib

@@ -4,6 +4,7 @@ Their docstrings are the methods' descriptions in the OpenRPC document.
 """
 
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -48,6 +49,10 @@ class Call:
         """Whether the caller is still there to get the answer."""
         return True
 
+    def waiting(self) -> AbstractContextManager[None]:
+        """To be entered while the call waits for something; Unavailable where too many do."""
+        return nullcontext()
+
     def url(self) -> str | None:
         """Where the caller found the endpoint; None when it did not need one."""
         return None
@@ -80,8 +85,10 @@ async def queue_many(manager: Manager, call: Call, given: p.QueueManyParams) -> 
 
 async def get_task(manager: Manager, call: Call, given: p.GetTaskParams) -> Any:
     """With `wait` the answer comes once the task has finished, or else when the time is over."""
-    wait = (given.wait or 0.0) if call.may_wait else 0.0
-    return wire.task(await manager.get_task(given, wait))
+    if not given.wait or not call.may_wait:
+        return wire.task(await manager.get_task(given, 0.0))
+    with call.waiting():
+        return wire.task(await manager.get_task(given, given.wait))
 
 
 async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> Any:
@@ -119,7 +126,8 @@ async def claim(manager: Manager, call: Call, given: p.ClaimParams) -> Any:
     Highest priority first, then oldest run_at, across all names. In a batch it never waits.
     """
     wait = DEFAULT_CLAIM_WAIT if given.wait is None else given.wait
-    claimed = await manager.claim(given, wait if call.may_wait else 0.0, call.alive)
+    with call.waiting() if wait and call.may_wait else nullcontext():
+        claimed = await manager.claim(given, wait if call.may_wait else 0.0, call.alive)
     call.claimed.extend(claimed)
     return wire.claimed_tasks(claimed)
 

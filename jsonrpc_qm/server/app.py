@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -10,8 +11,11 @@ from jsonrpc_qm.access.grants import Grant
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.access import Access, Hosts
+from jsonrpc_qm.server.bodies import Bodies
+from jsonrpc_qm.server.connections import Connections
 from jsonrpc_qm.server.delivery import Deliveries
 from jsonrpc_qm.server.door import Door, TurnedAway, add_security_headers, fault
+from jsonrpc_qm.server.limits import Limits, Share
 from jsonrpc_qm.server.service import Service
 from jsonrpc_qm.server.sign_in import SignIn
 
@@ -28,10 +32,14 @@ HEADERS = {hdrs.CONTENT_TYPE: JSON}
 class HttpCall(Call):
     """A call over HTTP."""
 
-    def __init__(self, request: web.Request, grant: Grant | None) -> None:
+    def __init__(self, request: web.Request, grant: Grant | None, waits: Share) -> None:
         super().__init__()
         self._request = request
+        self._waits = waits
         self.grant = grant
+
+    def waiting(self) -> AbstractContextManager[None]:
+        return self._waits.one(self.address(), "calls wait")
 
     def address(self) -> str:
         return self._request.remote or "nowhere"
@@ -50,9 +58,11 @@ class HttpCall(Call):
 class RpcEndpoint:
     """Answers `POST /rpc`."""
 
-    def __init__(self, service: Service, door: Door) -> None:
+    def __init__(self, service: Service, door: Door, limits: Limits) -> None:
         self._service = service
         self._door = door
+        self._waits = Share(limits.max_waiting_claims, limits.max_waiting_per_client)
+        self._bodies = Bodies()
         self._dispatcher = Dispatcher(service)
         self.deliveries = Deliveries(service.give_back)
 
@@ -66,8 +76,10 @@ class RpcEndpoint:
             return refusal.response
         transport = request.transport
         self.deliveries.heard(transport)
-        body = await _body(request)
-        call = HttpCall(request, grant)
+        body = await self._bodies.read(request)
+        if isinstance(body, web.Response):
+            return body
+        call = HttpCall(request, grant, self._waits)
         try:
             answer = await self._dispatcher.answer(body, call)
         except asyncio.CancelledError:
@@ -97,22 +109,16 @@ class RpcEndpoint:
             transport.write_eof()
 
 
-async def _body(request: web.Request) -> bytes:
-    """The body; nearly always it has arrived together with the head, and needs no waiting."""
-    if not request.content.is_eof():
-        return await request.read()
-    body = request.content.read_nowait()
-    if len(body) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
-    return body
-
-
 ENDPOINT = web.AppKey("ENDPOINT", RpcEndpoint)
 
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
-def calls_first(app: web.Application, routed: Handler) -> Handler:
+async def _at_once(response: web.Response) -> web.Response:
+    return response
+
+
+def calls_first(app: web.Application, routed: Handler, connections: Connections) -> Handler:
     """A handler that answers plain calls itself and leaves all else to the app's router.
 
     The router would find the same, but takes a twentieth of a call's time.
@@ -120,6 +126,8 @@ def calls_first(app: web.Application, routed: Handler) -> Handler:
     endpoint = app[ENDPOINT]
 
     def handle(request: web.Request) -> Awaitable[web.StreamResponse]:
+        if refusal := connections.refusal(request):
+            return _at_once(refusal)
         is_call = request.path == PATH and request.method == hdrs.METH_POST
         if is_call and hdrs.EXPECT not in request.headers:
             return endpoint(request)
@@ -133,12 +141,13 @@ def make_app(
     *,
     access: Access,
     hosts: Hosts,
+    limits: Limits,
     max_body: int = MAX_BODY,
 ) -> web.Application:
     """The web application of a manager."""
     door = Door(access, hosts)
     app = web.Application(client_max_size=max_body, middlewares=[door.guard])
-    endpoint = RpcEndpoint(service, door)
+    endpoint = RpcEndpoint(service, door, limits)
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
     if access.has_tokens:

@@ -17,7 +17,9 @@ from jsonrpc_qm.operations import MAX_PAYLOAD
 from jsonrpc_qm.server.access import Access, Hosts, check_address
 from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
+from jsonrpc_qm.server.connections import IDLE_SECONDS, Connections
 from jsonrpc_qm.server.delivery import set_keepalive
+from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.service import Service
 from jsonrpc_qm.storage.base import Storage
 
@@ -62,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The file with the certificate's key, if that is not in the same."""
     tls_ca: str | None = None
     """The file with the authorities that clients' certificates are to be from."""
+    limits: Limits = Limits()
 
     def access(self) -> Access:
         """What the files of tokens and certificates say.
@@ -91,20 +94,28 @@ async def running(
         max_payload=settings.max_payload,
         keep_completed=settings.keep_completed,
         keep_failed=settings.keep_failed,
+        limits=settings.limits,
     )
     app = make_app(
-        service, access=access, hosts=Hosts(settings.public_host), max_body=settings.max_body
+        service,
+        access=access,
+        hosts=Hosts(settings.public_host),
+        limits=settings.limits,
+        max_body=settings.max_body,
     )
+    connections = Connections(settings.limits)
     runner = web.AppRunner(
         app,
         # Off by default: a client that hung up would leave its claim waiting, and taking.
         handler_cancellation=True,
         access_log=None,
+        keepalive_timeout=IDLE_SECONDS,
         shutdown_timeout=STOP_SECONDS,
     )
     await runner.setup()
     assert runner.server is not None
-    runner.server.request_handler = calls_first(app, runner.server.request_handler)
+    runner.server.request_handler = calls_first(app, runner.server.request_handler, connections)
+    connections.watch(runner.server)
     try:
         await web.SockSite(runner, listening, backlog=BACKLOG, ssl_context=access.tls).start()
         service.start()
@@ -112,6 +123,7 @@ async def running(
     finally:
         service.stop_waiting()
         await runner.cleanup()
+        connections.close()
         await service.close()
 
 

@@ -265,5 +265,5 @@ def test_thefirst_task_has_what_the_worker_needs() -> None:
 
 def test_an_app_that_serves_itself_stays_on_this_machine() -> None:
     """Unless it says that anyone may call."""
-    with pytest.raises(InvalidParams, match="0.0.0.0 can be reached from other machines"):
+    with pytest.raises(InvalidParams, match=r"0\.0\.0\.0 can be reached from other machines"):
         QueueManager("memory:").run(host="0.0.0.0", port=0)

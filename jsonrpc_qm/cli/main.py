@@ -11,6 +11,7 @@ from jsonrpc_qm.cli.exits import EXIT_CODES
 from jsonrpc_qm.cli.group import PROGRAM, Group
 from jsonrpc_qm.cli.serve import serve
 from jsonrpc_qm.cli.token import token
+from jsonrpc_qm.cli.top import top
 from jsonrpc_qm.cli.work import work
 from jsonrpc_qm.version import VERSION
 
@@ -26,7 +27,10 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
     ),
     "Operate": (
         operators.stats,
+        top,
         operators.workers,
+        operators.history,
+        operators.explain,
         operators.drain,
         operators.pause,
         operators.resume,

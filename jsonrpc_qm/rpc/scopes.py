@@ -138,6 +138,26 @@ class Counted(Scope):
         return {**answer, "names": names}
 
 
+class Rated(Counted):
+    """`rates`: of one name, or of all in reach."""
+
+    async def admit(self, grant: Grant, manager: Manager, given: Any) -> None:
+        if given.name is not None:
+            _require(grant, [given.name])
+
+
+class Many(Scope):
+    """The params have `ids` of stored tasks, or a search that must be of one `name`."""
+
+    async def admit(self, grant: Grant, manager: Manager, given: Any) -> None:
+        if given.ids is None:
+            given.name = given.name or grant.only_name
+            _require(grant, [given.name])
+            return
+        found = await manager.read(manager.storage.get, given.ids)
+        _require(grant, (record.name for record in found if record is not None))
+
+
 class Workers(Scope):
     """`workers`: those that work for a name in reach, with those names only."""
 

@@ -1,8 +1,9 @@
 """HTTP: bytes in, bytes out, and everything that HTTP itself can get wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -13,9 +14,13 @@ from jsonrpc_qm.rpc.methods import Call
 from jsonrpc_qm.server.access import Access, Hosts
 from jsonrpc_qm.server.bodies import Bodies
 from jsonrpc_qm.server.connections import Connections
+from jsonrpc_qm.server.dashboard import add_dashboard
 from jsonrpc_qm.server.delivery import Deliveries
 from jsonrpc_qm.server.door import Door, TurnedAway, add_security_headers, fault
+from jsonrpc_qm.server.health import HEALTH_PATH, READY_PATH, Health
 from jsonrpc_qm.server.limits import Limits, Share
+from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH, MetricsEndpoint
+from jsonrpc_qm.server.observing import observed
 from jsonrpc_qm.server.service import Service
 from jsonrpc_qm.server.sign_in import SignIn
 
@@ -49,6 +54,9 @@ class HttpCall(Call):
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 
+    def headers(self) -> Mapping[str, str]:
+        return self._request.headers
+
     def url(self) -> str:
         # A header may hold bytes that are no text.
         shown = f"{self._request.scheme}://{self._request.host}{self._request.path}"
@@ -63,7 +71,11 @@ class RpcEndpoint:
         self._door = door
         self._waits = Share(limits.max_waiting_claims, limits.max_waiting_per_client)
         self._bodies = Bodies()
-        self._dispatcher = Dispatcher(service)
+        self._dispatcher = Dispatcher(
+            service,
+            wrapped=partial(observed, service.metrics),
+            refused=service.metrics.refused,
+        )
         self.deliveries = Deliveries(service.give_back)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -139,19 +151,25 @@ def calls_first(app: web.Application, routed: Handler, connections: Connections)
 def make_app(
     service: Service,
     *,
-    access: Access,
-    hosts: Hosts,
-    limits: Limits,
+    access: Access | None = None,
+    hosts: Hosts | None = None,
+    limits: Limits | None = None,
     max_body: int = MAX_BODY,
 ) -> web.Application:
     """The web application of a manager."""
-    door = Door(access, hosts)
+    access = access or Access()
+    door = Door(access, hosts or Hosts())
     app = web.Application(client_max_size=max_body, middlewares=[door.guard])
-    endpoint = RpcEndpoint(service, door, limits)
+    endpoint = RpcEndpoint(service, door, limits or Limits())
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
     if access.has_tokens:
         SignIn(door).add_to(app)
+    add_dashboard(app, service)
+    health = Health(service)
+    app.router.add_get(HEALTH_PATH, health.health)
+    app.router.add_get(READY_PATH, health.ready)
+    app.router.add_get(METRICS_PATH, MetricsEndpoint(service, health).__call__)
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()

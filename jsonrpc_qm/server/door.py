@@ -17,10 +17,15 @@ READERS = frozenset({Role.OPERATOR, Role.ADMIN})
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/sign-in", "/sign-out"})
 """What needs no token, for it tells nothing of tasks."""
 
+OPEN_FOLDER = "/page/"
+"""The scripts and styles of the dashboard, which need none either."""
+
 SECURITY_HEADERS = {
+    # No script, style or picture of anybody else's, and none that stands in the page itself: a
+    # task's text can't become a program, whatever the page does with it.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -117,7 +122,7 @@ class Door:
             return refusal.response
 
     def _let_in(self, request: web.Request) -> None:
-        if request.path in OPEN_PATHS:
+        if request.path in OPEN_PATHS or request.path.startswith(OPEN_FOLDER):
             return
         grant = self.admit(request)
         if grant is not None and grant.role not in READERS:

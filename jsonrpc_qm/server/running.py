@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 from aiohttp import web
 
+from jsonrpc_qm import tracing_setup
 from jsonrpc_qm.operations import MAX_PAYLOAD
 from jsonrpc_qm.server.access import Access, Hosts, check_address
 from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
@@ -96,6 +97,7 @@ async def running(
         keep_failed=settings.keep_failed,
         limits=settings.limits,
     )
+    tracing_setup.start("jsonrpc-qm")
     app = make_app(
         service,
         access=access,
@@ -214,3 +216,4 @@ async def _serve(storage: Storage, settings: Settings, on_ready: Callable[[str],
             logger.info("stopping")
     finally:
         storage.close()
+        tracing_setup.flush()

@@ -217,9 +217,10 @@ class MysqlStorage(SqlStorage):
                 raise Overtaken.of("transactions were in each other's way") from error
             if isinstance(error, BROKEN):
                 raise
-            logger.warning("%s: %s", self.url, error)
+            reason = _reason(error)
+            logger.warning("%s: %s", self.url, reason)
             self._connections.drop()
-            raise Unavailable.of(f"the database {self.url} can't be used") from error
+            raise Unavailable.of(f"the database {self.url} can't be used ({reason})") from error
 
     # -- verbs --------------------------------------------------------------------------------
 
@@ -259,16 +260,16 @@ class MysqlStorage(SqlStorage):
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterator[tuple[str, str]]:
-        held: dict[tuple[str, int], str] = {}
+    ) -> Iterator[tuple[str, str, int]]:
+        held: dict[tuple[str, int], tuple[str, int]] = {}
         for ids in _in_turns([id for id, *_ in rows]):
             locked = self.run(mysql_statements.held(len(ids)), ids)
-            held.update({(id, token): name for id, token, name in locked})
+            held.update({(id, token): (name, began) for id, token, name, began in locked})
         done = [(id, result, now) for id, token, result in rows if (id, token) in held]
         self._run_rows(mysql_statements.complete, done)
         for id, token, _ in rows:
             if (id, token) in held:
-                yield id, held[id, token]
+                yield id, *held[id, token]
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
         return self._run_rows(mysql_statements.save, rows)
@@ -369,6 +370,12 @@ def _code(error: Exception) -> int:
     """The server's or the driver's number of an error; 0 when there is none."""
     numbers = [value for value in error.args if isinstance(value, int)]
     return numbers[0] if numbers else 0
+
+
+def _reason(error: Exception) -> str:
+    """What the server or the driver says, in one line."""
+    said = [value for value in error.args if isinstance(value, str)]
+    return " ".join((said[-1] if said else str(error)).split()) or type(error).__name__
 
 
 def _in_turns(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -100,7 +100,7 @@ def count(rows: Rows) -> str:
 def held(ids: int) -> str:
     """Lock the tasks of some ids that claims hold, in the order of their ids."""
     return f"""
-        SELECT id, token, name FROM task FORCE INDEX (task_id)
+        SELECT id, token, name, started_at FROM task FORCE INDEX (task_id)
         WHERE id IN ({_marks(ids)}) AND status = 'started' AND outcome IS NULL
         ORDER BY id FOR UPDATE"""
 

@@ -13,6 +13,8 @@ from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED, Record, public_status
 from jsonrpc_qm.storage import redis_keys, redis_tasks
 from jsonrpc_qm.storage.base import (
+    MOST_SEARCHED,
+    SEARCHED_AT_ONCE,
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
@@ -20,10 +22,12 @@ from jsonrpc_qm.storage.base import (
     NameStats,
     News,
     Page,
+    Search,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.moves import TellsMoves
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_server import RedisServer
@@ -34,7 +38,7 @@ from jsonrpc_qm.transitions import Complete, Event, claimed
 logger = logging.getLogger("jsonrpc_qm.storage")
 
 
-class RedisStorage:
+class RedisStorage(TellsMoves):
     """Tasks in a Redis, 6.2 or later.
 
     `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS,
@@ -76,6 +80,7 @@ class RedisStorage:
             commit = view.commit()
             if commit is not None:
                 self._server.commit(commit, self._keys)
+            self._tell(view.moves())
 
     def _open_view(self) -> View | None:
         return getattr(self._own, "view", None)
@@ -233,8 +238,33 @@ class RedisStorage:
         view.load(ids=ids)
         return [view.task(id) for id in ids]
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
-        view, keys = self._view(), self._keys
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
+        view = self._view()
+        if search is None:
+            return self._page(view, name, status, limit, cursor)
+        found: list[Record] = []
+        for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
+            page = self._page(view, name, status, SEARCHED_AT_ONCE, cursor)
+            found += filter(search.matches, page.records)
+            cursor = page.next_cursor
+            if len(found) > limit:
+                cursor = _cursor(view.listed(found[limit - 1].id))
+                break
+            if cursor is None:
+                break
+        return Page(records=found[:limit], next_cursor=cursor)
+
+    def _page(
+        self, view: View, name: str | None, status: str | None, limit: int, cursor: str | None
+    ) -> Page:
+        keys = self._keys
         end = None if cursor is None else _member(cursor)
         names = [name] if name is not None else list(view.counts(keys.names))
         ranges = [

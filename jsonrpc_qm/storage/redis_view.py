@@ -15,6 +15,7 @@ import msgspec
 
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage import redis_keys
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.storage.redis_keys import REVISION, Keys, Place, Stored
 
 Run = Callable[[Sequence[Sequence[Any]]], list[Any]]
@@ -109,7 +110,8 @@ class View:
         self._tasks: dict[str, Stored | None] = {}
         self._places: dict[str, list[Place]] = {}
         self._changed: dict[str, None] = {}
-        self._history: list[tuple[str, Stored | None]] = []
+        self._history: list[tuple[str, Stored | None, Stored | None]] = []
+        """What became of tasks: the id, what was stored before and after."""
         self._orders: dict[str, Changes] = defaultdict(Changes)
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._heads: dict[str, tuple[list[bytes], bool]] = {}
@@ -174,6 +176,12 @@ class View:
             self.load(ids=[id])
         stored = self._tasks[id]
         return None if stored is None else stored[0]
+
+    def listed(self, id: str) -> bytes:
+        """The member of a task that is there, in the lists that it is in."""
+        stored = self._tasks[id]
+        assert stored is not None
+        return redis_keys.listed(stored[1]) + id.encode()
 
     def is_at(self, id: str, key: str, member: bytes) -> bool:
         """Whether a task still is where a sorted set said."""
@@ -273,10 +281,11 @@ class View:
     def roll_back_to(self, savepoint: int) -> None:
         """Take back what was put since."""
         while len(self._history) > savepoint:
-            self._replace(*self._history.pop())
+            id, before, _ = self._history.pop()
+            self._replace(id, before)
 
     def _put(self, id: str, stored: Stored | None) -> None:
-        self._history.append((id, self._tasks[id]))
+        self._history.append((id, self._tasks[id], stored))
         self._replace(id, stored)
 
     def _replace(self, id: str, stored: Stored | None) -> None:
@@ -305,6 +314,13 @@ class View:
             field = redis_keys.holder_field(record.name, record.unique_key)
             held = record.id.encode() if change > 0 else None
             self.set_value(self.keys.holders, field, held)
+
+    def moves(self) -> Moves:
+        """What has been done to tasks."""
+        moves = Moves()
+        for _, before, after in self._history:
+            moves.see(before and before[0], after and after[0])
+        return moves
 
     # -- the commit ---------------------------------------------------------------------------
 

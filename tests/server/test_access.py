@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jsonrpc_qm.access.files import add_token
-from jsonrpc_qm.access.grants import Role
+from jsonrpc_qm.access.grants import Grant, Role
 from jsonrpc_qm.access.tokens import new_token
 from jsonrpc_qm.rpc.methods import METHODS
 from jsonrpc_qm.rpc.permissions import PERMISSIONS
@@ -94,6 +94,10 @@ def params_of(method: str) -> dict[str, Any]:
         "pause": {"name": "none"},
         "resume": {"name": "none"},
         "purge": {"name": "none"},
+        "retry_many": {"name": "none"},
+        "cancel_many": {"name": "none"},
+        "delete_many": {"name": "none"},
+        "rates": {},
     }
     by_id = {"id": "nope"} if "id" in METHODS[method].params.__struct_fields__ else {}
     return some.get(method, by_id)
@@ -197,7 +201,9 @@ def test_an_outcome_with_a_foreign_follow_up_is_refused_alone(
     assert admin("get_task", "t1")["status"] == "started"
 
 
-@pytest.mark.parametrize("method", ["get_task", "cancel", "retry", "delete_task"])
+@pytest.mark.parametrize(
+    "method", ["get_task", "history", "explain", "cancel", "retry", "delete_task"]
+)
 def test_the_name_of_the_stored_task_counts(site: Site, admin: PlainCaller, method: str) -> None:
     """For calls that say an id only; nothing happens to a task out of reach."""
     admin("queue_many", [{"name": "other", "id": "far"}, {"name": "mail", "id": "near"}])
@@ -260,6 +266,32 @@ def test_an_operator_pauses_and_purges_names_in_reach(site: Site, admin: PlainCa
         assert refused_name(operator, method, name="other") == "other"
         operator(method, "mail")
     assert refused_name(operator, "purge") is None
+
+
+def test_many_tasks_are_changed_within_reach(site: Site, admin: PlainCaller) -> None:
+    """By their ids, all of them; or by a search, which has to say the name."""
+    admin("queue_many", [{"name": "other", "id": "far"}, {"name": "mail", "id": "near"}])
+    operator = site.bearer(Role.OPERATOR, *CONFINED)
+    assert refused_name(operator, "cancel_many", ids=["near", "far"]) == "other"
+    assert refused_name(operator, "cancel_many", name="other") == "other"
+    assert refused_name(operator, "cancel_many", query="far") is None
+    assert refused_name(operator, "cancel_many") is None
+    assert operator("cancel_many", ids=["near", "nope"]) == 1
+    assert operator("retry_many", name="mail") == 1
+    assert site.bearer(Role.OPERATOR, "mail")("cancel_many", status="queued") == 1
+    assert operator("delete_many", name="mail") == 1
+    assert [task["id"] for task in admin("list_tasks")["tasks"]] == ["far"]
+
+
+def test_rates_are_of_names_in_reach(site: Site) -> None:
+    """All of them, or one; a name is in the answer once a step of ten seconds has passed."""
+    operator = site.bearer(Role.OPERATOR, *CONFINED)
+    assert refused_name(operator, "rates", name="other") == "other"
+    assert operator("rates", "mail")["interval"] == 10
+    grant = Grant("id", Role.OPERATOR, CONFINED)
+    answer = {"interval": 10, "names": {"mail": [1], "other": [2], "reports.x": [3]}}
+    shown = PERMISSIONS["rates"].scope.shown(grant, answer)
+    assert shown == {"interval": 10, "names": {"mail": [1], "reports.x": [3]}}
 
 
 # -- who is there -----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.server.access import Access
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
-from tests.servers.certificates import Authority, Pair
+from tests.servers.authorities import Authority, Pair
 
 
 @pytest.fixture(scope="module")

@@ -1,50 +1,27 @@
-"""An authority of the tests, and certificates from it; by OpenSSL's own program."""
+"""Certificates for the tests' servers, of authorities of the tests' own."""
 
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
-from tests.servers.processes import missing
-
-NEW_KEY = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+from tests.servers.processes import Certificate, missing
 
 
-class Pair(NamedTuple):
-    """A certificate and its key."""
-
-    cert: str
-    key: str
-
-
-class Authority:
-    """Signs certificates, in a folder."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        if shutil.which("openssl") is None:
-            missing("openssl")
-        self._folder = folder
-        self._name = name
-        self._number = 0
-        self.ca = str(folder / f"{name}.pem")
-        self._key = str(folder / f"{name}.key")
-        _openssl(
-            f"req -x509 {NEW_KEY} -days 2 -subj /CN={name} -keyout {self._key} -out {self.ca} "
-            f"-addext keyUsage=critical,keyCertSign"
-        )
-
-    def pair(self, subject: str) -> Pair:
-        """A new certificate for a subject, good for 127.0.0.1 and localhost."""
-        self._number += 1
-        stem = str(self._folder / f"{self._name}-{self._number}")
-        Path(f"{stem}.ext").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        _openssl(f"req {NEW_KEY} -subj /CN={subject} -keyout {stem}.key -out {stem}.csr")
-        _openssl(
-            f"x509 -req -in {stem}.csr -CA {self.ca} -CAkey {self._key} -days 2 -CAcreateserial "
-            f"-extfile {stem}.ext -out {stem}.pem"
-        )
-        return Pair(f"{stem}.pem", f"{stem}.key")
+def make_certificate(folder: Path) -> Certificate:
+    """A certificate for `localhost` in a new folder, of an authority made for it."""
+    folder.mkdir()
+    files = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    authority_key = folder / "ca.key"
+    _make(files.authority, authority_key, "authority")
+    signed = ["-CA", files.authority, "-CAkey", authority_key]
+    extended = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"]
+    _make(files.certificate, files.key, "server", *signed, *extended)
+    return files
 
 
-def _openssl(line: str) -> None:
-    subprocess.run(["openssl", *line.split()], check=True, capture_output=True)
+def _make(certificate: Path, key: Path, name: str, *options: str | Path) -> None:
+    program = shutil.which("openssl") or missing("OpenSSL")
+    request = [program, "req", "-x509", "-days", "2", "-subj", f"/CN={name}"]
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    files = ["-out", certificate, "-keyout", key]
+    subprocess.run([*request, *new_key, *files, *options], check=True, capture_output=True)

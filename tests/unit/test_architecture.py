@@ -10,7 +10,19 @@ import jsonrpc_qm
 PACKAGE = Path(jsonrpc_qm.__file__).parent
 
 FLOORS = [
-    {"version", "errors", "moments", "jsontext", "retry", "task", "record", "params"},
+    {
+        "version",
+        "errors",
+        "moments",
+        "jsontext",
+        "retry",
+        "task",
+        "record",
+        "history",
+        "params",
+        "tracing",
+        "tracing_setup",
+    },
     {"transitions", "answers"},
     {"storage", "worker", "client", "access"},
     {"operations", "execution"},
@@ -30,6 +42,8 @@ LIBRARIES = {
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
+    "prometheus_client": {"server"},
+    "opentelemetry": {"tracing", "tracing_setup"},
     "click": {"cli"},
     "rich": {"cli"},
 }

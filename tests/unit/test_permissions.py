@@ -13,6 +13,8 @@ TABLE = {
     "queue_many": "p a",
     "get_task": "p w o a",
     "list_tasks": "o a",
+    "history": "p w o a",
+    "explain": "p w o a",
     "cancel": "p o a",
     "retry": "o a",
     "delete_task": "o a",
@@ -23,16 +25,23 @@ TABLE = {
     "release": "w a",
     "report": "w a",
     "stats": "o a",
+    "rates": "o a",
     "workers": "o a",
     "drain": "o a",
     "pause": "o a",
     "resume": "o a",
+    "retry_many": "o a",
+    "cancel_many": "o a",
+    "delete_many": "o a",
     "purge": "o a",
     "rpc.discover": "p w o a",
 }
 """Who may call what: each role by its first letter."""
 
-ACTIONS = {"cancel", "retry", "delete_task", "drain", "pause", "resume", "purge"}
+ACTIONS = {
+    *("cancel", "retry", "delete_task", "drain", "pause", "resume", "purge"),
+    *("retry_many", "cancel_many", "delete_many"),
+}
 """What the log tells of."""
 
 

@@ -13,7 +13,6 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
-from uuid_utils import uuid7
 
 from jsonrpc_qm.answers import (
     Explanation,
@@ -25,6 +24,7 @@ from jsonrpc_qm.answers import (
     WorkerInfo,
 )
 from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
@@ -318,7 +318,7 @@ def _producible(
     """Queue's params as JSON can hold them, with an id, and the trace that `carrier` tells of."""
     prepared = {key: value for key, value in task.items() if value is not None}
     if "id" not in prepared:
-        prepared["id"] = str(uuid7())
+        prepared["id"] = new_id(str(prepared.get("name")))
     if carrier:
         prepared["metadata"] = with_carried(prepared.get("metadata", {}), carrier)
     prepared = _with_times(prepared, prefix)

@@ -1,9 +1,8 @@
 """Redis: several managers, on any number of machines, share one queue in a server's memory."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from jsonrpc_qm.storage.base import (
     Filter,
     NameStats,
     News,
+    Overtaken,
     Page,
     Search,
     Sighting,
@@ -28,14 +28,17 @@ from jsonrpc_qm.storage.base import (
     WorkerRow,
 )
 from jsonrpc_qm.storage.moves import TellsMoves
-from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
 from jsonrpc_qm.storage.redis_news import RedisNews
+from jsonrpc_qm.storage.redis_orders import Range, Size
 from jsonrpc_qm.storage.redis_server import RedisServer
-from jsonrpc_qm.storage.redis_view import Range, Size, View
+from jsonrpc_qm.storage.redis_transactions import Transactions
+from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Event, claimed
 
-logger = logging.getLogger("jsonrpc_qm.storage")
+LOOKS = 5
+"""How often tasks are looked for that are just being stored or deleted."""
 
 
 class RedisStorage(TellsMoves):
@@ -54,13 +57,15 @@ class RedisStorage(TellsMoves):
     writers = 1
 
     def __init__(self, url: str) -> None:
-        self._server = RedisServer(url)
+        self._server = RedisClusterServer(url) if "+cluster:" in url else RedisServer(url)
         self.url = self._server.url
-        self._keys = Keys(self._server.prefix)
-        self._server.check(self._keys)
-        self._news = RedisNews(self._server, self._keys.news)
+        self._shards = self._server.open()
+        self._workers = self._shards.common.of("workers")
+        self._transactions = Transactions(self._server, self._shards)
+        self._news = RedisNews(self._server, self._shards.common.of("news"))
         self._turn = threading.RLock()
         self._own = threading.local()
+        self._number = 0
 
     def now(self) -> int:
         return self._server.now()
@@ -72,22 +77,34 @@ class RedisStorage(TellsMoves):
         with self._turn:
             if self._open_view() is not None:
                 raise RuntimeError("transactions do not nest")
-            view = self._own.view = View(self._server.run, self._keys)
+            view = self._own.view = self._new_view()
             try:
                 yield
             finally:
                 self._own.view = None
-            commit = view.commit()
-            if commit is not None:
-                self._server.commit(commit, self._keys)
+            self._transactions.commit(view.commits())
             self._tell(view.moves())
+
+    def _new_view(self) -> View:
+        return View(
+            self._server.run, self._shards, self._transactions.settle, number=self._next_number
+        )
+
+    def _next_number(self, last: int) -> int:
+        """A number for a task behind all that this manager has stored, and behind that one.
+
+        Shards know nothing of each other: there the time tells what other managers stored before.
+        """
+        time = 0 if self._shards.is_one else self.now()
+        self._number = max(self._number + 1, last + 1, time)
+        return self._number
 
     def _open_view(self) -> View | None:
         return getattr(self._own, "view", None)
 
     def _view(self) -> View:
         """What is read now: the open transaction's, else the latest."""
-        return self._open_view() or View(self._server.run, self._keys)
+        return self._open_view() or self._new_view()
 
     def _writing(self) -> View:
         view = self._open_view()
@@ -105,28 +122,26 @@ class RedisStorage(TellsMoves):
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
-        view, keys = self._writing(), self._keys
+        view, shards = self._writing(), self._shards
         redis_tasks.sweep(view, now, SWEEP_LIMIT)
         heads: dict[str, int] = {}
         for claim in claims:
             for name in set(claim.names):
-                heads[keys.ready(name)] = heads.get(keys.ready(name), 0) + claim.max_tasks
-        names = [name for claim in claims for name in claim.names]
+                ready = shards.of(name).ready(name)
+                heads[ready] = heads.get(ready, 0) + claim.max_tasks
         workers = [claim.worker for claim in claims if claim.worker is not None]
-        view.load(fields={keys.paused: names, keys.workers: workers}, heads=heads)
+        names = {name for claim in claims for name in claim.names}
+        fields = {keys.paused: some for keys, some in shards.grouped(names, shards.of).items()}
+        view.load(fields={self._workers: workers, **fields}, heads=heads)
         return [self._claim(view, claim, now) for claim in claims]
 
     def _claim(self, view: View, claim: Claim, now: int) -> list[Record]:
-        keys = self._keys
         if claim.worker is not None:
-            [worker] = view.values(keys.workers, [claim.worker])
-            if worker is not None and _worker_row(claim.worker, worker).drain:
+            known = self._worker(view, claim.worker)
+            if known is not None and known.drain:
                 return []
-        names = sorted(set(claim.names))
-        paused = view.values(keys.paused, names)
-        ready = [
-            keys.ready(name) for name, is_paused in zip(names, paused, strict=True) if not is_paused
-        ]
+        names = set(claim.names)
+        ready = [self._shards.of(name).ready(name) for name in sorted(names - view.paused(names))]
         found = redis_tasks.claimable(view, ready, claim.max_tasks, now)
         return [
             view.save(claimed(record, now, worker=claim.worker, lease=claim.lease))
@@ -150,24 +165,27 @@ class RedisStorage(TellsMoves):
         return [redis_tasks.apply(view, event, now) for event in events]
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
-        view, keys = self._writing(), self._keys
+        view, shards = self._writing(), self._shards
+        if not shards.is_one:
+            self._transactions.settle_all()
         records = redis_tasks.sweep(view, now, limit)
-        names = sorted(view.counts(keys.names))
-        paused = view.values(keys.paused, names) if names else []
-        running = [name for name, is_paused in zip(names, paused, strict=True) if not is_paused]
-        *ready, due = view.ask(
-            [*(Size(key=keys.ready(name)) for name in running), Range(key=keys.due, limit=1)]
-        )
+        names = view.names()
+        running = sorted(names.keys() - view.paused(names))
+        sizes = [Size(key=shards.of(name).ready(name)) for name in running]
+        dues = [Range(key=keys.due, limit=1) for keys in shards.all]
+        answers = view.ask([*sizes, *dues])
+        ready = zip(running, answers[: len(sizes)], strict=True)
+        due = [member for members in answers[len(sizes) :] for member in members]
         return Swept(
             records=records,
-            ready={name: size for name, size in zip(running, ready, strict=True) if size},
-            next_due=redis_keys.moment_in(due[0]) if due else None,
+            ready={name: size for name, size in ready if size},
+            next_due=redis_keys.moment_in(min(due)) if due else None,
         )
 
     def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
         view = self._writing()
         if sightings:
-            view.load(fields={self._keys.workers: [each.worker for each in sightings]})
+            view.load(fields={self._workers: [each.worker for each in sightings]})
         return [self._saw(view, sighting, now) for sighting in sightings]
 
     def _saw(self, view: View, sighting: Sighting, now: int) -> bool:
@@ -178,14 +196,14 @@ class RedisStorage(TellsMoves):
         return drain
 
     def _worker(self, view: View, worker: str) -> WorkerRow | None:
-        [value] = view.values(self._keys.workers, [worker])
+        [value] = view.values(self._workers, [worker])
         return None if value is None else _worker_row(worker, value)
 
     def _put_worker(
         self, view: View, worker: str, names: tuple[str, ...], last_seen: int, drain: bool
     ) -> None:
         value = msgspec.msgpack.encode((names, last_seen, drain))
-        view.set_value(self._keys.workers, worker, value)
+        view.set_value(self._workers, worker, value)
 
     # -- operators ----------------------------------------------------------------------------
 
@@ -199,15 +217,14 @@ class RedisStorage(TellsMoves):
 
     def forget_workers(self, before: int) -> None:
         view = self._writing()
-        for worker, value in view.everything(self._keys.workers).items():
+        for worker, value in view.everything([self._workers]).items():
             if _worker_row(worker, value).last_seen < before:
-                view.set_value(self._keys.workers, worker, None)
+                view.set_value(self._workers, worker, None)
 
     def pause(self, name: str, paused: bool) -> None:
         view = self._writing()
-        [is_paused] = view.values(self._keys.paused, [name])
-        if paused != bool(is_paused):
-            view.set_value(self._keys.paused, name, b"1" if paused else None)
+        if paused != bool(view.paused([name])):
+            view.set_value(self._shards.of(name).paused, name, b"1" if paused else None)
 
     def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
         view = self._writing()
@@ -215,13 +232,13 @@ class RedisStorage(TellsMoves):
         return [redis_tasks.delete(view, id) for id in ids]
 
     def purge(self, filter: Filter, limit: int) -> int:
-        view, keys = self._writing(), self._keys
-        names = [filter.name] if filter.name is not None else list(view.counts(keys.names))
+        view = self._writing()
+        names = [filter.name] if filter.name is not None else list(view.names())
         statuses = [status for status in FINISHED if filter.status in (None, status)]
         before = filter.finished_before
         end = None if before is None else redis_keys.moment(before)[:8]
         ranges = [
-            Range(key=keys.moments(status, name), limit=limit, before=end)
+            Range(key=self._shards.of(name).moments(status, name), limit=limit, before=end)
             for name in names
             for status in statuses
         ]
@@ -234,9 +251,12 @@ class RedisStorage(TellsMoves):
     # -- reads --------------------------------------------------------------------------------
 
     def get(self, ids: Sequence[str]) -> list[Record | None]:
-        view = self._view()
-        view.load(ids=ids)
-        return [view.task(id) for id in ids]
+        if self._open_view() is not None:
+            return _tasks(self._writing(), ids)
+        for _ in range(LOOKS):
+            with suppress(Overtaken):
+                return _tasks(self._new_view(), ids)
+        return _tasks(self._new_view(), ids)
 
     def page(
         self,
@@ -264,11 +284,11 @@ class RedisStorage(TellsMoves):
     def _page(
         self, view: View, name: str | None, status: str | None, limit: int, cursor: str | None
     ) -> Page:
-        keys = self._keys
+        shards = self._shards
         end = None if cursor is None else _member(cursor)
-        names = [name] if name is not None else list(view.counts(keys.names))
+        names = [name] if name is not None else list(view.names())
         ranges = [
-            Range(key=keys.listed(inner, each), limit=limit + 1, before=end, newest=True)
+            Range(key=shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True)
             for each in names
             for inner in redis_keys.STATUSES
             if status in (None, public_status(inner))
@@ -281,11 +301,11 @@ class RedisStorage(TellsMoves):
         return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
 
     def dump(self, cursor: str | None, limit: int) -> Page:
-        view, keys = self._view(), self._keys
+        view, shards = self._view(), self._shards
         after = None if cursor is None else _member(cursor)
         ranges = [
-            Range(key=keys.listed(status, name), limit=limit, after=after)
-            for name in view.counts(keys.names)
+            Range(key=shards.of(name).listed(status, name), limit=limit, after=after)
+            for name in view.names()
             for status in redis_keys.STATUSES
         ]
         places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
@@ -301,8 +321,8 @@ class RedisStorage(TellsMoves):
 
     def stats(self, now: int) -> dict[str, NameStats]:
         view = self._view()
-        paused = view.everything(self._keys.paused)
-        names = sorted({*paused, *view.counts(self._keys.names)})
+        paused = view.everything([keys.paused for keys in self._shards.all])
+        names = sorted({*paused, *view.names()})
         queries = [self._stats_queries(name, now) for name in names]
         answers = iter(view.ask([query for each in queries for query in each]))
         return {
@@ -311,7 +331,7 @@ class RedisStorage(TellsMoves):
         }
 
     def _stats_queries(self, name: str, now: int) -> list[Range | Size]:
-        keys = self._keys
+        keys = self._shards.of(name)
         ripe = redis_keys.moment(now + 1)[:8]
         first, end = redis_keys.PLAIN
         return [
@@ -324,10 +344,10 @@ class RedisStorage(TellsMoves):
 
     def workers(self) -> list[WorkerRow]:
         view = self._view()
-        running = view.counts(self._keys.running)
+        running = view.counts([keys.running for keys in self._shards.all])
         return [
             _worker_row(worker, value, running.get(worker, 0))
-            for worker, value in sorted(view.everything(self._keys.workers).items())
+            for worker, value in sorted(view.everything([self._workers]).items())
         ]
 
     def changes(self) -> int:
@@ -345,6 +365,11 @@ class RedisStorage(TellsMoves):
 
 
 # -- answers ----------------------------------------------------------------------------------
+
+
+def _tasks(view: View, ids: Sequence[str]) -> list[Record | None]:
+    view.load(ids=ids)
+    return [view.task(id) for id in ids]
 
 
 def _stats(answers: list[Any], paused: bool, now: int) -> NameStats:

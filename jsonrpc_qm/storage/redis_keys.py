@@ -1,11 +1,14 @@
 """What a Redis holds: the names of its keys, and the members that put tasks in order.
 
-All of `{prefix}` is one hash slot. Hashes: `tasks` (id to record), `names` (how many tasks a name
-has), `holders` (name and unique key to the id of the unfinished task that has it), `running` (how
-many tasks a worker holds), `workers`, `paused`. Sorted sets, all with the score 0, so that their
-members' bytes are their order: `due`, `ready:<name>` (what a claim may take), `listed:<status>:
-<name>` (as stored) and `moments:<status>:<name>` (waiting ones by run_at, finished ones by
-finished_at; but for queued ones of priority 0, which `ready` has in that order).
+All keys of a shard (see redis_shards.py) are in one hash slot. Hashes: `tasks` (id to record),
+`names` (how many tasks a name has), `holders` (name and unique key to the id of the unfinished task
+that has it), `running` (how many tasks a worker holds), `paused`. Sorted sets, all with the score
+0, so that their members' bytes are their order: `due`, `ready:<name>` (what a claim may take),
+`listed:<status>:<name>` (as stored) and `moments:<status>:<name>` (waiting ones by run_at, finished
+ones by finished_at; but for queued ones of priority 0, which `ready` has in that order).
+
+Only where a queue has several shards: `places` (id to the shard of its task, when that is not the
+id's home), `prepared`, `locks` and `decisions` (see redis_transactions.py).
 """
 
 import struct
@@ -52,38 +55,40 @@ MOST_REMEMBERED = 10_000
 
 
 class Keys:
-    """The keys of one queue."""
+    """The keys of one shard, which all begin with `begin`; `number` among its queue's shards."""
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = f"{{{prefix}}}:"
+    def __init__(self, begin: str, number: int = 0) -> None:
+        self._begin = begin
+        self.shard = number
         self._orders = lru_cache(MOST_REMEMBERED)(self._order_keys)
         self.tasks = self.of("tasks")
         self.names = self.of("names")
         self.holders = self.of("holders")
         self.running = self.of("running")
-        self.workers = self.of("workers")
         self.paused = self.of("paused")
         self.due = self.of("due")
         self.number = self.of("number")
-        self.schema = self.of("schema_version")
-        self.news = self.of("news")
+        self.places = self.of("places")
+        self.prepared = self.of("prepared")
+        self.locks = self.of("locks")
+        self.decisions = self.of("decisions")
 
     def of(self, what: str) -> str:
-        return self._prefix + what
+        return self._begin + what
 
     def ready(self, name: str) -> str:
-        return f"{self._prefix}ready:{name}"
+        return f"{self._begin}ready:{name}"
 
     def listed(self, status: str, name: str) -> str:
-        return f"{self._prefix}listed:{status}:{name}"
+        return f"{self._begin}listed:{status}:{name}"
 
     def moments(self, status: str, name: str) -> str:
-        return f"{self._prefix}moments:{status}:{name}"
+        return f"{self._begin}moments:{status}:{name}"
 
     def _order_keys(self, status: str, name: str) -> tuple[str, str, str]:
         return self.listed(status, name), self.moments(status, name), self.ready(name)
 
-    def places(self, record: Record, number: int) -> list[Place]:
+    def orders(self, record: Record, number: int) -> list[Place]:
         """Every sorted set that a task is in, and its member there."""
         status, id = record.status, record.id.encode()
         listed, moments, ready = self._orders(status, record.name)
@@ -123,11 +128,6 @@ def listed(number: int) -> bytes:
 def number_in(member: bytes) -> int:
     """The number in a member of `listed`."""
     return int.from_bytes(member[:8], "big")
-
-
-def ids_in(members: list[bytes], order: int) -> list[str]:
-    """The ids after the first `order` bytes of members."""
-    return [member[order:].decode() for member in members]
 
 
 def holder_field(name: str, unique_key: str) -> str:

@@ -1,10 +1,12 @@
 """News between managers on one Redis, by PUBLISH and SUBSCRIBE."""
 
+from typing import Any
+
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jsonrpc_qm.storage.base import News
-from jsonrpc_qm.storage.redis_server import FAULTS, Client, RedisServer
+from jsonrpc_qm.storage.redis_server import FAULTS, RedisServer
 from jsonrpc_qm.storage.telling import Heard, Telling
 
 LOOK_EVERY = 0.5
@@ -22,10 +24,10 @@ class RedisNews(Telling):
         super().__init__(lambda: server.connect(Retry(NoBackoff(), 0)))
         self._channel = channel
 
-    def _send(self, connection: Client, message: str) -> None:
+    def _send(self, connection: Any, message: str) -> None:
         connection.publish(self._channel, message)
 
-    def _listen(self, connection: Client, heard: Heard) -> None:
+    def _listen(self, connection: Any, heard: Heard) -> None:
         with connection.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(self._channel)
             # Others may have told something while there was no connection.

@@ -1,12 +1,13 @@
-"""The Redis that holds a queue: connections, clock, commit, and what its settings promise."""
+"""The Redis that holds a queue: connections, clock, scripts, and what its settings promise."""
 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha1
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import redis
@@ -14,16 +15,15 @@ from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
-from uuid_utils import uuid7
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
-from jsonrpc_qm.storage.base import Overtaken
-from jsonrpc_qm.storage.redis_keys import Keys
-from jsonrpc_qm.storage.redis_view import Commit
+from jsonrpc_qm.storage.redis_reads import Command
+from jsonrpc_qm.storage.redis_shards import SHARDS, Shards, common_begin
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS = {1: 1, SHARDS: 2}
+"""By the number of shards that a queue is in, which stays as it was when the queue began."""
 
 ASK_TIME_EVERY = 30.0
 """Seconds after which the server is asked anew how far its clock is from ours."""
@@ -39,13 +39,34 @@ TRIES_AGAIN = 3
 FAULTS = (redis.RedisError, RedisClusterException, OSError)
 """What the driver raises when a server can't be used."""
 
-Client = redis.Redis | RedisCluster
+T = TypeVar("T")
 
-_COMMIT = files("jsonrpc_qm.storage").joinpath("lua/commit.lua").read_text()
+
+class _Script:
+    """One of lua/, sent once to each server and called by its digest."""
+
+    def __init__(self, *names: str) -> None:
+        sources = files("jsonrpc_qm.storage").joinpath("lua")
+        self.text = "".join(sources.joinpath(f"{name}.lua").read_text() for name in names)
+        # Redis wants it like that; nothing is kept secret by it.
+        self.sha = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+SCRIPTS = {
+    "commit": _Script("changes", "commit"),
+    "prepare": _Script("changes", "prepare"),
+    "settle": _Script("changes", "settle"),
+    "decide": _Script("decide"),
+}
 
 
 class RedisServer:
     """The server at `url`, for any thread."""
+
+    shards = 1
+    """Into how many a new queue is divided."""
+
+    _maker: type[redis.Redis] | type[RedisCluster] = redis.Redis
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -53,25 +74,22 @@ class RedisServer:
         options = [part for part in parts.query.split("&") if not part.startswith("prefix=")]
         self.url = _without_credentials(url)
         scheme = parts.scheme.removesuffix("+cluster")
-        self._kind = redis.Redis if scheme == parts.scheme else RedisCluster
         query = "&".join(filter(None, options))
         self._address = urlunsplit(parts._replace(scheme=scheme, query=query))
         with self.translated():
             self._client = self.connect(Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES_AGAIN))
-        self._script = self._client.register_script(_COMMIT)
-        self._name = str(uuid7())
         self._clock = threading.Lock()
-        self._ahead = 0
+        self._ahead: int | None = None
         self._asked_at = -ASK_TIME_EVERY
 
-    def connect(self, retry: Retry) -> Client:
+    def connect(self, retry: Retry) -> Any:
         """A client of its own.
 
         Raises:
             InvalidParams: the URL is none that the driver understands.
         """
         try:
-            return self._kind.from_url(
+            return self._maker.from_url(
                 self._address,
                 socket_connect_timeout=5.0,
                 socket_timeout=TIMEOUT,
@@ -92,8 +110,8 @@ class RedisServer:
             logger.warning("%s: %s", self.url, error)
             raise Unavailable.of(f"the Redis {self.url} can't be used: {error}") from error
 
-    def run(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        """Carry out commands that read, at one moment."""
+    def run(self, commands: Sequence[Command]) -> list[Any]:
+        """Carry out commands, each with a key, at one moment."""
         with self.translated():
             if len(commands) == 1:
                 return [self._client.execute_command(*commands[0])]
@@ -102,67 +120,87 @@ class RedisServer:
                     pipeline.execute_command(*command)
                 return list(pipeline.execute())
 
-    def commit(self, commit: Commit, keys: Keys) -> None:
-        """Write all of a transaction.
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make some calls, if that gains anything side by side; all are done when one raises."""
+        return [call() for call in calls]
 
-        Raises:
-            Overtaken: what it read has changed; nothing is written.
-        """
-        script_keys = [keys.of(f"commit:{self._name}"), *commit.keys]
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run one of SCRIPTS."""
+        script = SCRIPTS[name]
         with self.translated():
-            written = self._script(keys=script_keys, args=commit.arguments())
-        if not written:
-            raise Overtaken.of("another manager changed the same tasks")
+            try:
+                return self._client.evalsha(script.sha, len(keys), *keys, *args)
+            except redis.exceptions.NoScriptError:
+                return self._client.eval(script.text, len(keys), *keys, *args)
 
     def now(self) -> int:
         """The server's clock, in microseconds."""
         with self._clock:
             if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
-                with self.translated():
-                    seconds, micros = self._client.time(**self._where())
-                self._ahead = int(seconds) * 1_000_000 + int(micros) - time.time_ns() // 1000
-                self._asked_at = time.monotonic()
+                self._ask_time()
+            assert self._ahead is not None
             return time.time_ns() // 1000 + self._ahead
 
-    def _where(self) -> dict[str, Any]:
-        """For commands without a key: where the queue is."""
-        if isinstance(self._client, RedisCluster):
-            return {"target_nodes": self._client.get_node_from_key(Keys(self.prefix).number)}
-        return {}
+    def _ask_time(self) -> None:
+        try:
+            with self.translated():
+                seconds, micros = self._time()
+        except Unavailable:
+            # Others may not need what is away; how far the clocks are apart is known.
+            if self._ahead is None:
+                raise
+        else:
+            self._ahead = int(seconds) * 1_000_000 + int(micros) - time.time_ns() // 1000
+        self._asked_at = time.monotonic()
 
-    def check(self, keys: Keys) -> None:
+    def _time(self) -> tuple[int, int]:
+        """Seconds and microseconds of the clock that leases are judged by."""
+        seconds, micros = self._client.time()
+        return seconds, micros
+
+    def open(self) -> Shards:
         """See that the server can be used, and warn of settings that may lose tasks.
 
         Raises:
             Unavailable: it can't be reached, or holds a queue of a newer version.
         """
+        key = f"{common_begin(self.prefix)}schema_version"
         with self.translated():
-            self._client.set(keys.schema, SCHEMA_VERSION, nx=True)
-            stored = int(self._client.get(keys.schema) or SCHEMA_VERSION)
+            self._client.set(key, SCHEMA_VERSIONS[self.shards], nx=True)
+            stored = int(self._client.get(key) or SCHEMA_VERSIONS[self.shards])
             settings = self._settings()
-        if stored > SCHEMA_VERSION:
-            raise Unavailable.of(
-                f"{self.url} has schema version {stored}, this program knows up to "
-                f"{SCHEMA_VERSION}: use a newer jsonrpc-qm"
-            )
-        for warning in warnings_of(settings):
-            logger.warning("%s: %s", self.url, warning)
+        for shards, version in SCHEMA_VERSIONS.items():
+            if version == stored:
+                for where, found in settings.items():
+                    for warning in warnings_of(found):
+                        logger.warning("%s: %s", where, warning)
+                return Shards(self.prefix, shards)
+        raise Unavailable.of(
+            f"{self.url} has schema version {stored}, this program knows up to "
+            f"{max(SCHEMA_VERSIONS.values())}: use a newer jsonrpc-qm"
+        )
 
-    def _settings(self) -> dict[str, str]:
-        wanted = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
-        try:
-            return {
-                str(name): str(value)
-                for setting in wanted
-                for name, value in self._client.config_get(setting, **self._where()).items()
-            }
-        except redis.ResponseError:
-            # Hosted ones often forbid CONFIG.
-            return {}
+    def _settings(self) -> dict[str, dict[str, str]]:
+        """The settings that matter, by where they are."""
+        return {self.url: settings_of(self._client)}
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def settings_of(client: redis.Redis) -> dict[str, str]:
+    """What a server's CONFIG GET tells of what matters here; nothing where it is forbidden."""
+    wanted = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+    try:
+        return {
+            str(name): str(value)
+            for setting in wanted
+            for name, value in client.config_get(setting).items()
+        }
+    except redis.ResponseError:
+        # Hosted ones often forbid CONFIG.
+        return {}
 
 
 def warnings_of(settings: dict[str, str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What verbs do to tasks on Redis, one after the other, in a transaction's view."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
@@ -7,7 +8,8 @@ from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.record import UNFINISHED, Record, public_status
 from jsonrpc_qm.storage import redis_keys
 from jsonrpc_qm.storage.redis_keys import Place
-from jsonrpc_qm.storage.redis_view import Range, View
+from jsonrpc_qm.storage.redis_orders import Range
+from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
 
 # -- one task ---------------------------------------------------------------------------------
@@ -15,20 +17,18 @@ from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
 
 def load_for_adding(view: View, records: Sequence[Record]) -> None:
     """Read at once what adding these tasks will ask for."""
-    if not records:
-        return
-    fields = [
-        redis_keys.holder_field(record.name, record.unique_key)
-        for record in records
-        if record.unique_key is not None
-    ]
+    fields: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        if record.unique_key is not None:
+            holders = view.shards.of(record.name).holders
+            fields[holders].append(redis_keys.holder_field(record.name, record.unique_key))
     view.load(
         ids=[record.id for record in records],
-        fields={view.keys.holders: fields} if fields else None,
-        number=True,
+        fields=fields,
+        numbers=[view.shards.of(record.name).number for record in records],
     )
-    holders = view.values(view.keys.holders, fields) if fields else []
-    view.load(ids=[id.decode() for id in holders if id is not None])
+    found = [id for key, names in fields.items() for id in view.values(key, names)]
+    view.load(ids=[id.decode() for id in found if id is not None])
 
 
 def add_group(view: View, group: Sequence[Record]) -> list[Record] | QueueError:
@@ -134,9 +134,10 @@ def merged(
 
 def still_there(view: View, places: Sequence[Place], order: int) -> list[str]:
     """The ids of the tasks that nobody has moved since their places were read."""
-    ids = redis_keys.ids_in([member for _, member in places], order)
-    view.load(ids=ids)
-    return [id for id, place in zip(ids, places, strict=True) if view.is_at(id, *place)]
+    found = [(key, member, member[order:].decode()) for key, member in places]
+    groups = view.shards.grouped(found, lambda each: view.shards.with_key(each[0]))
+    view.load_found({keys: [id for *_, id in group] for keys, group in groups.items()})
+    return [id for key, member, id in found if view.is_at(id, key, member)]
 
 
 def claimable(view: View, ready: Sequence[str], wanted: int, now: int) -> list[Record]:
@@ -162,7 +163,8 @@ def sweep(view: View, now: int, limit: int) -> list[Record]:
     if limit == 0:
         return []
     end = redis_keys.moment(now + 1)[:8]
-    [due] = view.ask([Range(key=view.keys.due, limit=limit, before=end)])
-    ids = still_there(view, [(view.keys.due, member) for member in due], redis_keys.MOMENT)
+    ranges = [Range(key=keys.due, limit=limit, before=end) for keys in view.shards.all]
+    places = merged(ranges, view.ask(ranges))[:limit]
+    ids = still_there(view, places, redis_keys.MOMENT)
     found = [record for id in ids if (record := view.task(id)) is not None]
     return [view.save(Elapse(id=record.id).apply(record, now)) for record in found]

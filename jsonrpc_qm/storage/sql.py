@@ -63,6 +63,10 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
         """Execute one statement and return its cursor."""
         return self.database.execute_sql(sql, params)
 
+    def run_soon(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Execute a statement whose answer nobody needs; a database may wait for the next one."""
+        self.run(sql, params)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self.exclusive(), self.translated():
@@ -126,14 +130,14 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
         records = [record for group in groups for record in group]
-        self.run("SAVEPOINT adding")
+        self.run_soon("SAVEPOINT adding")
         if self._insert(records) == len(records):
-            self.run("RELEASE SAVEPOINT adding")
+            self.run_soon("RELEASE SAVEPOINT adding")
             self._count_added(records)
             return [list(group) for group in groups]
         # Some are there already: undo, and look at each.
-        self.run("ROLLBACK TO adding")
-        self.run("RELEASE SAVEPOINT adding")
+        self.run_soon("ROLLBACK TO adding")
+        self.run_soon("RELEASE SAVEPOINT adding")
         return [self._add_group(group) for group in groups]
 
     @abstractmethod
@@ -177,12 +181,17 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
-        self._sweep(now, SWEEP_LIMIT)
-        paused = {name for (name,) in self.run(statements.PAUSED)}
-        draining = {worker for (worker,) in self.run(statements.DRAINING)}
+        paused, draining = self._prepare_claims(now)
         return [
             [] if claim.worker in draining else self._take(claim, paused, now) for claim in claims
         ]
+
+    def _prepare_claims(self, now: int) -> tuple[set[str], set[str]]:
+        """Sweep; the names that are paused, and the workers that are asked to finish."""
+        self._sweep(now, SWEEP_LIMIT)
+        paused = {name for (name,) in self.run(statements.PAUSED)}
+        draining = {worker for (worker,) in self.run(statements.DRAINING)}
+        return paused, draining
 
     def _take(self, claim: Claim, paused: set[str], now: int) -> list[Record]:
         names = [name for name in dict.fromkeys(claim.names) if name not in paused]

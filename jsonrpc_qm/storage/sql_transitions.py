@@ -24,7 +24,7 @@ Placed = tuple[int, Event]
 class SqlTransitions(ABC):
     """The part of SqlStorage that changes tasks by events."""
 
-    run: Callable[..., Any]
+    run_soon: Callable[..., None]
     locking: str
     _read: Callable[..., list[Record]]
     _holder: Callable[[str, str], Record | None]
@@ -104,14 +104,14 @@ class SqlTransitions(ABC):
             if holder is not None:
                 return Conflict.of(holder.id)
         uncount = self._undone_moves()
-        self.run("SAVEPOINT ending")
+        self.run_soon("SAVEPOINT ending")
         # First, since a task that follows may have the unique key of the one that ends.
         self._save([(before, after)])
         added = self._add_group(event.queue) if isinstance(event, Complete) else []
         if isinstance(added, QueueError):
-            self.run("ROLLBACK TO ending")
+            self.run_soon("ROLLBACK TO ending")
             uncount()
-        self.run("RELEASE SAVEPOINT ending")
+        self.run_soon("RELEASE SAVEPOINT ending")
         return added if isinstance(added, QueueError) else after
 
     def _save(self, changes: Iterable[tuple[Record, Record]]) -> None:

@@ -1,4 +1,4 @@
-"""A MariaDB server for the tests: one of their own, or the one that a variable names."""
+"""A MariaDB or MySQL server for the tests: one of their own, or the one that a variable names."""
 
 import atexit
 import os
@@ -17,6 +17,9 @@ from tests.servers.processes import Certificate, PrivateServer, ServerAccount, m
 VARIABLE = "JSONRPC_QM_TEST_MYSQL"
 """A URL of a database that tests may empty, instead of starting a server."""
 
+PROGRAM = "JSONRPC_QM_TEST_MYSQLD"
+"""The path of a MySQL `mysqld`, which the tests then make their servers of, instead of MariaDB."""
+
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 """Settings for servers that nobody kills."""
 
@@ -24,11 +27,12 @@ FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 class MysqlServer(PrivateServer):
     """A private server, with its default durability; `root` needs no password."""
 
-    title = "MariaDB"
+    title = "MySQL or MariaDB"
 
     def __init__(self, *settings: str, certificate: Certificate | None = None) -> None:
         self._settings = settings
         self._databases = count(1)
+        self._mysqld = os.environ.get(PROGRAM)
         super().__init__(ServerAccount("mysql", "nobody"), certificate)
         self.url = f"mysql://root@127.0.0.1:{self.port}/jsonrpc_qm"
 
@@ -40,6 +44,13 @@ class MysqlServer(PrivateServer):
         return f"{self.url.rpartition('/')[0]}/{name}"
 
     def _initialisation(self) -> list[str]:
+        if self._mysqld:
+            return [
+                self._mysqld,
+                "--no-defaults",
+                "--initialize-insecure",
+                f"--datadir={self._folder}/data",
+            ]
         return [
             _installed("mariadb-install-db"),
             "--no-defaults",
@@ -58,7 +69,7 @@ class MysqlServer(PrivateServer):
                 f"--ssl-key={self._certificate.key}",
             ]
         return [
-            _installed("mariadbd"),
+            self._mysqld or _installed("mariadbd"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
             # One that starts removes what it takes for its own from there.
@@ -68,6 +79,7 @@ class MysqlServer(PrivateServer):
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             *tls,
+            *(["--mysqlx=OFF", "--secure-file-priv=NULL"] if self._mysqld else []),
             *self._settings,
         ]
 
@@ -109,6 +121,6 @@ def empty_mysql_storage() -> MysqlStorage:
     """Open the database of this run, without any task."""
     storage = MysqlStorage(server_url())
     with pymysql.connect(**options_of(server_url()), autocommit=True) as connection:
-        for table in ("task", "tally", "paused", "worker"):
+        for table in ("task", "tally_part", "paused", "worker"):
             connection.cursor().execute(f"DELETE FROM {table}")
     return storage

@@ -11,7 +11,6 @@ from typing import Any
 
 import redis
 
-from jsonrpc_qm.storage.redis_keys import Keys
 from tests.servers.processes import (
     START_SECONDS,
     Certificate,
@@ -95,20 +94,19 @@ class RedisClusterProcesses:
 
     def __init__(self, *, appendfsync: str = "always") -> None:
         self._prefixes = count(1)
-        self._nodes = [
+        self.nodes: list[RedisProcess] = [
             RedisProcess(
                 appendfsync=appendfsync, cluster_enabled="yes", cluster_port=str(free_port())
             )
             for _ in range(NODES)
         ]
-        addresses = [f"127.0.0.1:{node.port}" for node in self._nodes]
+        addresses = [f"127.0.0.1:{node.port}" for node in self.nodes]
         create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-yes"]
         subprocess.run(create, check=True, stdout=subprocess.DEVNULL, timeout=60)
         deadline = time.monotonic() + START_SECONDS
-        while not all(self._is_ready(node) for node in self._nodes):
+        while not all(self._is_ready(node) for node in self.nodes):
             assert time.monotonic() < deadline, "the cluster's nodes don't find each other"
             time.sleep(0.05)
-        self._latest = self._nodes[0]
 
     @staticmethod
     def _is_ready(node: RedisProcess) -> bool:
@@ -118,38 +116,26 @@ class RedisClusterProcesses:
 
     @property
     def url(self) -> str:
-        return f"redis+cluster://127.0.0.1:{self._nodes[0].port}"
+        return f"redis+cluster://127.0.0.1:{self.nodes[0].port}"
 
     def database(self) -> str:
-        """The URL of a new queue, by the address of the node that holds it."""
-        prefix = f"tasks{next(self._prefixes)}"
-        self._latest = next(node for node in self._nodes if _holds(node, prefix))
-        return f"redis+cluster://127.0.0.1:{self._latest.port}?prefix={prefix}"
+        """The URL of a new queue, which is on all nodes."""
+        return f"{self.url}?prefix=tasks{next(self._prefixes)}"
 
     def kill(self) -> None:
-        """kill -9 of the node that holds the latest new queue."""
-        self._latest.kill()
+        """kill -9 of a node that holds a part of each queue."""
+        self.nodes[-1].kill()
 
     def start(self) -> None:
         """Start that node again."""
-        self._latest.start()
+        self.nodes[-1].start()
 
     def close(self) -> None:
         """End all, and leave nothing behind."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.close()
 
     def empty(self) -> None:
         """Throw all tasks away."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.empty()
-
-
-def _holds(node: RedisProcess, prefix: str) -> bool:
-    """Whether a node answers for a queue."""
-    with node.connected() as client:
-        try:
-            client.get(Keys(prefix).number)
-        except redis.exceptions.MovedError:
-            return False
-    return True

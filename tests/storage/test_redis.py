@@ -14,9 +14,9 @@ from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.redis import RedisStorage
-from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_commit import Commits
 from jsonrpc_qm.storage.redis_server import RedisServer, warnings_of
-from jsonrpc_qm.storage.redis_view import Commit
+from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Cancel
 from tests.records import NOW, a_record
@@ -142,10 +142,13 @@ def test_managers_share_the_tasks(storage: RedisStorage, other: RedisStorage) ->
 
 def test_a_commit_that_is_sent_again_is_done_once(server: RedisProcess) -> None:
     """Its answer may have been lost: the second try finds it done."""
-    connected, keys, commit = RedisServer(server.url), Keys("jsonrpc-qm"), Commit()
-    commit.step("count", keys.names, [b"mail", b"1"])
-    connected.commit(commit, keys)
-    connected.commit(commit, keys)
+    connected = RedisServer(server.url)
+    shards = connected.open()
+    [keys] = shards.all
+    transactions, commits = Transactions(connected, shards), Commits(shards)
+    commits.step("count", keys.names, [b"mail", b"1"])
+    transactions.commit(commits.that_matter())
+    transactions.commit(commits.that_matter())
     assert connected.run([("HGET", keys.names, "mail")]) == [b"1"]
     connected.close()
 
@@ -179,7 +182,7 @@ def test_tasks_of_a_newer_version_are_left_alone(server: RedisProcess) -> None:
     """An older program refuses to start, in a clear line."""
     RedisStorage(server.url).close()
     with redis.Redis(port=server.port) as client:
-        client.set(Keys("jsonrpc-qm").schema, 99)
+        client.set("{jsonrpc-qm}:schema_version", 99)
     with pytest.raises(Unavailable, match="schema version 99"):
         RedisStorage(server.url)
 

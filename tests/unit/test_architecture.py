@@ -13,6 +13,7 @@ FLOORS = [
     {
         "version",
         "errors",
+        "ids",
         "moments",
         "jsontext",
         "retry",

@@ -1,0 +1,99 @@
+"""A Redis Cluster that holds a queue: each node is asked at the same time as the others."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, TypeVar
+
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
+
+from jsonrpc_qm.storage.redis_reads import Command
+from jsonrpc_qm.storage.redis_server import RedisServer, settings_of
+from jsonrpc_qm.storage.redis_shards import SHARDS, common_begin
+
+T = TypeVar("T")
+
+ELSEWHERE = (
+    MovedError,
+    AskError,
+    TryAgainError,
+    ClusterDownError,
+    redis.ConnectionError,
+    redis.TimeoutError,
+)
+"""What a node answers that is not the one to ask, or not now; the driver knows what to do then."""
+
+
+class RedisClusterServer(RedisServer):
+    """The cluster that `url` names by one of its nodes."""
+
+    shards = SHARDS
+
+    _maker = RedisCluster
+    _client: RedisCluster
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._threads = ThreadPoolExecutor(SHARDS, thread_name_prefix="redis")
+
+    def run(self, commands: Sequence[Command]) -> list[Any]:
+        """Carry out commands, each with a key, without an order among them but for those of one
+        shard, and not at one moment."""
+        with self.translated():
+            if len(commands) == 1:
+                return [self._client.execute_command(*commands[0])]
+            places: dict[ClusterNode, list[int]] = defaultdict(list)
+            for place, command in enumerate(commands):
+                places[self._client.get_node_from_key(command[1])].append(place)
+            groups = [
+                partial(self._run_on, node, [commands[place] for place in group])
+                for node, group in places.items()
+            ]
+            replies: list[Any] = [None] * len(commands)
+            for group, found in zip(places.values(), self.together(groups), strict=True):
+                for place, reply in zip(group, found, strict=True):
+                    replies[place] = reply
+            return replies
+
+    def _run_on(self, node: ClusterNode, commands: Sequence[Command]) -> list[Any]:
+        with self._client.get_redis_connection(node).pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            try:
+                replies = pipeline.execute(raise_on_error=False)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                replies = [error] * len(commands)
+        return [
+            self._checked(reply, command) for reply, command in zip(replies, commands, strict=True)
+        ]
+
+    def _checked(self, reply: Any, command: Command) -> Any:
+        if isinstance(reply, ELSEWHERE):
+            return self._client.execute_command(*command)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        if len(calls) < 2:
+            return super().together(calls)
+        running = [self._threads.submit(call) for call in calls]
+        wait(running)
+        return [call.result() for call in running]
+
+    def _time(self) -> tuple[int, int]:
+        node = self._client.get_node_from_key(common_begin(self.prefix))
+        return self._client.get_redis_connection(node).time()
+
+    def _settings(self) -> dict[str, dict[str, str]]:
+        return {
+            f"{self.url}, node {node.name}": settings_of(self._client.get_redis_connection(node))
+            for node in self._client.get_primaries()
+        }
+
+    def close(self) -> None:
+        super().close()
+        self._threads.shutdown()

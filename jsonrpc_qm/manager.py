@@ -103,23 +103,34 @@ class QueueManager(Verbs):
 
         return register
 
-    def run(self, *, host: str = "127.0.0.1", port: int = 8642, **worker_options: Any) -> None:
+    def run(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8642,
+        allow_anyone: bool = False,
+        **worker_options: Any,
+    ) -> None:
         """Serve the queue over HTTP and run the workers, both in this process, until it is stopped.
 
         Args:
             host: where to listen.
             port: the port; 0 takes a free one.
+            allow_anyone: whether `host` may be one that other machines reach, which may then do
+                everything. For tokens and TLS there is `jsonrpc-qm serve`.
             worker_options: those of `jsonrpc_qm.worker.main.run_workers`, `concurrency` among them.
 
         Raises:
             OSError: it can't listen there.
+            InvalidParams: other machines could, and `allow_anyone` does not say so.
         """
         # Imported here: a script that only queues needs no HTTP server.
         from jsonrpc_qm.client.sync import Client
         from jsonrpc_qm.server.running import Settings, in_background
         from jsonrpc_qm.worker.main import run_workers
 
-        with in_background(self.storage, Settings(host=host, port=port)) as url:
+        settings = Settings(host=host, port=port, allow_anyone=allow_anyone)
+        with in_background(self.storage, settings) as url:
             run_workers(self.registry, lambda: Client(url, retry_for=0), **worker_options)
 
     def work(self, **worker_options: Any) -> None:

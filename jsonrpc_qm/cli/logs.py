@@ -45,6 +45,8 @@ def set_up_logs(format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # Who has done what is to be known whatever else is.
+    logging.getLogger("jsonrpc_qm.audit").setLevel(logging.INFO)
     # What other libraries say below a warning is no news to an operator.
     for noisy in ("asyncio", "aiohttp", "urllib3", "peewee"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -10,6 +10,7 @@ from jsonrpc_qm.cli.completion import completion
 from jsonrpc_qm.cli.exits import EXIT_CODES
 from jsonrpc_qm.cli.group import PROGRAM, Group
 from jsonrpc_qm.cli.serve import serve
+from jsonrpc_qm.cli.token import token
 from jsonrpc_qm.cli.top import top
 from jsonrpc_qm.cli.work import work
 from jsonrpc_qm.version import VERSION
@@ -42,7 +43,7 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
         shell_workers.fail,
         shell_workers.release,
     ),
-    "Keep": (storages.migrate, storages.copy),
+    "Keep": (storages.migrate, storages.copy, token),
     "More": (operators.discover, completion),
 }
 """All commands, by the heading that `--help` shows them under."""

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jsonrpc_qm.cli.credentials import credential_options
 from jsonrpc_qm.cli.exits import Failure
 from jsonrpc_qm.cli.output import Output
 from jsonrpc_qm.cli.values import duration, manager_url
 from jsonrpc_qm.errors import QueueError
 
 if TYPE_CHECKING:
+    from jsonrpc_qm.client.credentials import Credentials
     from jsonrpc_qm.client.sync import Client
 
 DEFAULT_URL = "http://127.0.0.1:8642"
@@ -61,16 +63,16 @@ worker_option = option(
 class Parts:
     """What commands are built from; tests put their own in its place."""
 
-    connect: Callable[[str, float], "Client"]
-    """From the manager's URL and the seconds to try again for."""
+    connect: Callable[[str, float, "Credentials"], "Client"]
+    """From the manager's URL, the seconds to try again for, and who calls."""
 
 
-def connect(url: str, retry_for: float) -> "Client":
+def connect(url: str, retry_for: float, credentials: "Credentials") -> "Client":
     """A client for the manager at `url`."""
     # Imported here because `--help` must not wait for an HTTP client.
     from jsonrpc_qm.client.sync import Client
 
-    return Client(url, retry_for=retry_for)
+    return Client(url, retry_for=retry_for, **credentials.as_options())
 
 
 def manager_command(function: Callable[..., None]) -> Callable[..., None]:
@@ -82,6 +84,7 @@ def manager_command(function: Callable[..., None]) -> Callable[..., None]:
     @url_option
     @retry_for_option
     @json_option
+    @credential_options
     @click.pass_context
     @wraps(function)
     def command(
@@ -90,10 +93,11 @@ def manager_command(function: Callable[..., None]) -> Callable[..., None]:
         url: str,
         retry_for: float,
         as_json: bool,
+        credentials: "Credentials",
         **arguments: Any,
     ) -> None:
         parts = context.find_object(Parts) or Parts(connect)
-        with errors_said(as_json), parts.connect(url, retry_for) as manager:
+        with errors_said(as_json), parts.connect(url, retry_for, credentials) as manager:
             function(manager, Output(as_json), **arguments)
 
     return command

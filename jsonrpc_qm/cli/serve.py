@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Where to reach a manager that listens on all addresses."""
 
+COUNT = click.IntRange(min=1)
+
+LIMITS = (
+    "max_queued",
+    "max_queued_per_name",
+    "max_connections",
+    "max_connections_per_client",
+    "max_waiting_claims",
+    "max_waiting_per_client",
+)
+"""The options that are fields of the server's Limits."""
+
 logger = logging.getLogger("jsonrpc_qm.cli")
 
 
@@ -57,6 +69,27 @@ logger = logging.getLogger("jsonrpc_qm.cli")
     default="30d",
     help="How long failed and cancelled tasks stay; or forever.",
 )
+@option("--tokens", metavar="FILE", help="Callers need one of the tokens in this TOML file.")
+@option(
+    "--allow-anyone",
+    is_flag=True,
+    help="Without tokens, let other machines call: whoever reaches the port may do everything.",
+)
+@option(
+    "--public-host",
+    metavar="NAME",
+    multiple=True,
+    help="A name that browsers reach it by, besides localhost; repeatable.",
+)
+@option("--tls-cert", metavar="FILE", help="Speak TLS with this certificate, in PEM.")
+@option("--tls-key", metavar="FILE", help="Its key, if not in the same file.")
+@option("--tls-ca", metavar="FILE", help="Clients need a certificate of these authorities.")
+@option("--max-queued", type=COUNT, help="Queued tasks, in all.  [default: no limit]")
+@option("--max-queued-per-name", type=COUNT, help="The same of each name.  [default: no limit]")
+@option("--max-connections", type=COUNT, default=10_000, help="Connections, in all.")
+@option("--max-connections-per-client", type=COUNT, default=5_000, help="The same of one address.")
+@option("--max-waiting-claims", type=COUNT, default=10_000, help="Calls that wait, in all.")
+@option("--max-waiting-per-client", type=COUNT, default=5_000, help="The same of one address.")
 @log_options
 @click.pass_context
 def serve(
@@ -68,16 +101,17 @@ def serve(
     port: int,
     log_format: str,
     log_level: str,
-    **limits: Any,
+    **how: Any,
 ) -> None:
     """Run the manager until SIGTERM or Ctrl-C.
 
-    With APP:QM, a module and its QueueManager, it serves that one's storage.
+    With APP:QM, a module and its QueueManager, it serves that one's storage. Without --tokens it
+    listens on this machine only. SIGHUP reads the files of tokens and certificates again.
 
     \b
     Examples:
       jsonrpc-qm serve
-      jsonrpc-qm serve app:qm --host 0.0.0.0
+      jsonrpc-qm serve app:qm --host 0.0.0.0 --tokens tokens.toml
       jsonrpc-qm serve --storage sqlite:////var/lib/tasks.db --keep-completed 12h
     """
     if app and context.get_parameter_source("storage_url") == ParameterSource.COMMANDLINE:
@@ -90,13 +124,17 @@ def serve(
             if log_format == "json":
                 logger.info("%s %s listens on %s, storage %s", PROGRAM, VERSION, url, storage.url)
             else:
-                click.echo(greeting(url, storage.url, app=app, first=first))
+                has_tokens = how["tokens"] is not None
+                text = greeting(url, storage.url, app=app, first=first, has_tokens=has_tokens)
+                click.echo(text)
 
         # Imported here because `--help` must not wait for an HTTP server.
         from jsonrpc_qm.server import running
+        from jsonrpc_qm.server.limits import Limits
 
         try:
-            settings = running.Settings(host=host, port=port, **limits)
+            limits = Limits(**{name: how.pop(name) for name in LIMITS})
+            settings = running.Settings(host=host, port=port, limits=limits, **how)
             running.serve(storage, settings, on_ready=on_ready)
         except OSError as error:
             reason = _reason(error)
@@ -152,7 +190,9 @@ def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, FirstTask]":
     return storage, first_task(manager.registry)
 
 
-def greeting(url: str, storage: str, *, app: str | None, first: FirstTask) -> str:
+def greeting(
+    url: str, storage: str, *, app: str | None, first: FirstTask, has_tokens: bool = False
+) -> str:
     """Where the manager listens, what keeps the tasks, how to queue a first one and watch it."""
     lost = " (tasks are lost when it stops)" if storage.startswith("memory:") else ""
     reachable = reachable_url(url)
@@ -163,11 +203,14 @@ def greeting(url: str, storage: str, *, app: str | None, first: FirstTask) -> st
     queue = shlex.join([PROGRAM, "queue", name, json.dumps(parameters)])
     curl = ["curl", f"{reachable}/rpc", "-H", "Content-Type: application/json", "-d"]
     work = f"work {app}" if app else f"claim {name}"
+    # In double quotes, for the shell is to put the token in.
+    bearer = ' -H "Authorization: Bearer $JSONRPC_QM_TOKEN"' if has_tokens else ""
+    needs = " (callers need a token, in JSONRPC_QM_TOKEN)" if has_tokens else ""
     return (
         f"{PROGRAM} {VERSION} listens on {url}, storage {storage}{lost}\n"
-        "Queue a first task:\n"
+        f"Queue a first task{needs}:\n"
         f"  {queue}{where}\n"
-        f"  {shlex.join([*curl, json.dumps(call)])}\n"
+        f"  {shlex.join([*curl, json.dumps(call)])}{bearer}\n"
         "Work on it:\n"
         f"  {PROGRAM} {work}{where}\n"
         "Watch it:\n"

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from jsonrpc_qm.access.tokens import Entry
 from jsonrpc_qm.answers import TaskTransition, WorkerInfo
 from jsonrpc_qm.cli.output import json_text
 from jsonrpc_qm.cli.printable import printable, printable_lines
@@ -73,6 +74,21 @@ def claimed_rows(tasks: Sequence[Task]) -> Table:
     for task in tasks:
         parameters = json_text(task.parameters)
         table.add_row(cell(task.id), str(task.token), cell(task.name), yielding_cell(parameters))
+    return table
+
+
+def token_rows(entries: Iterable[Entry]) -> Table:
+    """Access tokens, but for what proves them."""
+    table = plain_table()
+    table.add_column("ID", no_wrap=True)
+    table.add_column("ROLE", no_wrap=True)
+    table.add_column("NAMES")
+    table.add_column("CREATED", no_wrap=True)
+    table.add_column("NOTE")
+    for entry in entries:
+        created = "" if entry.created is None else f"{entry.created:%Y-%m-%d}"
+        names = cell(", ".join(entry.names))
+        table.add_row(cell(entry.id), str(entry.role), names, created, cell(entry.note))
     return table
 
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jsonrpc_qm.cli.apps import load_app
+from jsonrpc_qm.cli.credentials import credential_options
 from jsonrpc_qm.cli.exits import USAGE, Failure
 from jsonrpc_qm.cli.logs import log_options, set_up_logs
 from jsonrpc_qm.cli.options import errors_said, option, url_option
 from jsonrpc_qm.cli.values import comma_separated, duration
 
 if TYPE_CHECKING:
+    from jsonrpc_qm.client.credentials import Credentials
     from jsonrpc_qm.client.sync import Client
     from jsonrpc_qm.manager import QueueManager
     from jsonrpc_qm.worker.runner import Ending
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 @click.command("work")
 @click.argument("app", metavar="APP:QM")
 @url_option
+@credential_options
 @option(
     "--names",
     type=comma_separated,
@@ -52,7 +55,13 @@ if TYPE_CHECKING:
 @option("--burst", is_flag=True, help="End when nothing is due.")
 @log_options
 def work(
-    app: str, url: str, processes: int, log_format: str, log_level: str, **options: Any
+    app: str,
+    url: str,
+    credentials: "Credentials",
+    processes: int,
+    log_format: str,
+    log_level: str,
+    **options: Any,
 ) -> None:
     """Run the workers of an app against a manager until SIGTERM or Ctrl-C.
 
@@ -63,7 +72,7 @@ def work(
     Examples:
       jsonrpc-qm work app:qm
       jsonrpc-qm work app:qm --processes 2 --names report,mail
-      jsonrpc-qm work app:qm --manager http://queue.example:8642 --pool process
+      jsonrpc-qm work app:qm --manager https://queue.example --token-file token
     """
     set_up_logs(log_format, log_level)
     manager = load_app(app, workers=True)
@@ -73,31 +82,39 @@ def work(
     from jsonrpc_qm.worker.supervisor import run_processes
 
     if processes == 1 and options["max_tasks"] is None:
-        leave(_run(manager, url, options))
+        leave(_run(manager, url, credentials, options))
     # Somebody must be there to start the successor of a process that has done its tasks.
-    args = (app, url, log_format, log_level, options)
+    args = (app, url, credentials, log_format, log_level, options)
     run_processes(processes, work_in_a_child, args, grace=options["grace"])
 
 
 def work_in_a_child(
-    app: str, url: str, log_format: str, log_level: str, options: dict[str, Any]
+    app: str,
+    url: str,
+    credentials: "Credentials",
+    log_format: str,
+    log_level: str,
+    options: dict[str, Any],
 ) -> "Ending":
     """What each of several processes does: import the app anew, and work."""
     set_up_logs(log_format, log_level)
     try:
-        return _run(load_app(app, workers=True), url, {**options, "supervised": True})
+        manager = load_app(app, workers=True)
+        return _run(manager, url, credentials, {**options, "supervised": True})
     except Failure as failure:
         click.echo(failure.line(), err=True)
         sys.exit(failure.exit_code)
 
 
-def _run(manager: "QueueManager", url: str, options: dict[str, Any]) -> "Ending":
+def _run(
+    manager: "QueueManager", url: str, credentials: "Credentials", options: dict[str, Any]
+) -> "Ending":
     from jsonrpc_qm.client.sync import Client
     from jsonrpc_qm.worker.main import run_workers
 
     def source() -> "Client":
         # The runner itself tries again, and keeps the outcomes meanwhile.
-        return Client(url, retry_for=0)
+        return Client(url, retry_for=0, **credentials.as_options())
 
     with errors_said():
         try:

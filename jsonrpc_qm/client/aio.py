@@ -20,6 +20,7 @@ from jsonrpc_qm.answers import (
 )
 from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call, Which
+from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.client.protocol import (
     DEFAULT_URL,
     Endpoint,
@@ -60,6 +61,10 @@ class AsyncClient:
         timeout: float = 10.0,
         retry_for: float = 30.0,
         connections: int = 32,
+        token: str | None = None,
+        tls_ca: str | None = None,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
     ) -> None:
         """Nothing is sent yet; the first call binds it to its event loop.
 
@@ -69,11 +74,14 @@ class AsyncClient:
             retry_for: as with `Client`.
             connections: how many calls may be under way at once, long polls not counted; others
                 wait for their turn.
+            token: as with `Client`, and so are the files for TLS.
 
         Raises:
-            InvalidParams: the URL is none.
+            InvalidParams: the URL is none, or a file can't be used.
         """
-        self._endpoints = endpoints_of(url)
+        credentials = Credentials(token=token, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
+        self._endpoints = endpoints_of(url, credentials.token_or_default())
+        self._tls = credentials.context()
         self._place = 0
         """Which of them is called."""
         self._timeout = timeout
@@ -343,7 +351,7 @@ class AsyncClient:
             self._loop = loop
             self._session = ClientSession(
                 # A limit here would let long polls keep a heartbeat waiting; see `_send`.
-                connector=TCPConnector(limit=0),
+                connector=TCPConnector(limit=0, ssl=self._tls or True),
                 cookie_jar=DummyCookieJar(),
             )
         elif self._loop is not loop:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from ssl import SSLContext
 from threading import Event, Lock
 from typing import Any
 from weakref import WeakSet
@@ -92,14 +93,19 @@ class _SecurePool(HTTPSConnectionPool):
 class Connections:
     """The connections of one process to one manager; threads may share them."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float, keep: int) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, timeout: float, keep: int, tls: SSLContext | None = None
+    ) -> None:
         """`timeout` in seconds, `keep` connections stay open for reuse."""
         self.pid = os.getpid()
         self._endpoint = endpoint
         self._timeout = timeout
         self._sockets_in_use = _Sockets()
         url = parse_url(endpoint.rpc_url)
-        pool = _SecurePool if url.scheme == "https" else _Pool
+        pool: type[_Pool | _SecurePool] = _Pool
+        options: dict[str, Any] = {}
+        if url.scheme == "https":
+            pool, options = _SecurePool, {"ssl_context": tls}
         self._path = url.request_uri
         self._pool = pool(
             url.host or "",
@@ -107,6 +113,7 @@ class Connections:
             maxsize=keep,
             headers=endpoint.headers,
             sockets=self._sockets_in_use,
+            **options,
         )
 
     def post(self, body: bytes, wait: float) -> Reply:

@@ -49,11 +49,11 @@ class Endpoint:
     """What every request carries."""
 
     @classmethod
-    def of(cls, url: str) -> "Endpoint":
+    def of(cls, url: str, token: str | None = None) -> "Endpoint":
         """The endpoint of a manager's URL: http or https, maybe with a path, or `user:password@`.
 
         Raises:
-            InvalidParams: it is no such URL.
+            InvalidParams: it is no such URL, or has a password beside an access token.
         """
         said = re.sub("//.*@", "//", repr(url))  # no password in a message
         try:
@@ -71,7 +71,11 @@ class Endpoint:
         if parts.query or parts.fragment:
             raise InvalidParams.of("url", f"{said}: a manager's URL ends with its path")
         headers = {"Content-Type": "application/json", "User-Agent": f"jsonrpc-qm/{VERSION}"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {_sendable(token)}"
         if parts.username is not None:
+            if token is not None:
+                raise InvalidParams.of("token", "the URL has a password; only one can be sent")
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
         authority = f"[{host}]" if ":" in host else host
@@ -80,7 +84,14 @@ class Endpoint:
         return cls(shown, f"{shown}/rpc", headers)
 
 
-def endpoints_of(urls: str) -> tuple[Endpoint, ...]:
+def _sendable(token: str) -> str:
+    # What else a header can't hold would end up in the words of an HTTP library's error.
+    if not re.fullmatch(r"[!-~]+", token):
+        raise InvalidParams.of("token", "it is no access token: those have no spaces")
+    return token
+
+
+def endpoints_of(urls: str, token: str | None = None) -> tuple[Endpoint, ...]:
     """The endpoints of one or several managers' URLs, with commas between.
 
     Raises:
@@ -88,7 +99,7 @@ def endpoints_of(urls: str) -> tuple[Endpoint, ...]:
     """
     # What is no text is refused with the words for it.
     several = _BETWEEN.split(urls.strip()) if isinstance(urls, str) else [urls]
-    return tuple(Endpoint.of(url) for url in several)
+    return tuple(Endpoint.of(url, token) for url in several)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +196,25 @@ def _http_fault(call: Call[T], endpoint: Endpoint, reply: Reply) -> QueueError:
             # Of a proxy: what became of the call, it can't know.
             return Unavailable(what, data={**_retry_after(reply), ANSWER_LOST: True})
         case 401 | 403:
-            return Forbidden(what)
+            return Forbidden(f"{what}{_said(reply)}")
         case 404 | 405:
             return QueueError(f"{what}: is this the URL of a manager?")
         case 301 | 302 | 303 | 307 | 308:
             return QueueError(f"{what}: it has moved to {reply.headers.get('Location', 'nowhere')}")
         case _:
             return QueueError(what)
+
+
+class _Said(msgspec.Struct):
+    error: str
+
+
+def _said(reply: Reply) -> str:
+    """What a manager says of the fault; a proxy's page says nothing."""
+    try:
+        return f": {msgspec.json.decode(reply.body, type=_Said).error}"
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _retry_after(reply: Reply) -> dict[str, float]:

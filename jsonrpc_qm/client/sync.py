@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from jsonrpc_qm.client.calls import Call
+from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.client.protocol import DEFAULT_URL, closed, endpoints_of, read
 from jsonrpc_qm.client.retrying import Retrying
 from jsonrpc_qm.client.verbs import Verbs
@@ -44,6 +45,10 @@ class Client(Verbs):
         timeout: float = 10.0,
         retry_for: float = 30.0,
         connections: int = 32,
+        token: str | None = None,
+        tls_ca: str | None = None,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
     ) -> None:
         """Nothing is sent yet.
 
@@ -56,11 +61,18 @@ class Client(Verbs):
             retry_for: seconds after the first failure during which a call is sent again; 0 for not
                 at all.
             connections: how many stay open for reuse; more threads than that open their own.
+            token: the access token; by default that of the variable JSONRPC_QM_TOKEN, if any.
+            tls_ca: the file with the authorities that the manager's certificate is to be from; by
+                default those that the system trusts.
+            tls_cert: the file with this client's certificate, where the manager asks for one.
+            tls_key: the file with its key, if that is not in the same.
 
         Raises:
-            InvalidParams: the URL is none.
+            InvalidParams: the URL is none, or a file can't be used.
         """
-        self._endpoints = endpoints_of(url)
+        credentials = Credentials(token=token, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
+        self._endpoints = endpoints_of(url, credentials.token_or_default())
+        self._tls = credentials.context()
         self._place = 0
         """Which of them is called."""
         self._timeout = timeout
@@ -102,6 +114,6 @@ class Client(Verbs):
         from jsonrpc_qm.client.connections import Connections
 
         return [
-            Connections(endpoint, timeout=self._timeout, keep=self._keep)
+            Connections(endpoint, timeout=self._timeout, keep=self._keep, tls=self._tls)
             for endpoint in self._endpoints
         ]

@@ -30,14 +30,18 @@ from jsonrpc_qm.errors import (
 )
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.checking import Checker
+from jsonrpc_qm.rpc.guard import guarded
 from jsonrpc_qm.rpc.manager import Manager
-from jsonrpc_qm.rpc.methods import METHODS, Call, Method, Notification
+from jsonrpc_qm.rpc.methods import METHODS, Call, Notification
 from jsonrpc_qm.rpc.openrpc import document
 
 logger = logging.getLogger("jsonrpc_qm.rpc")
 
 MAX_BATCH = 10_000
 """How many members a batch may have."""
+
+SIDE_BY_SIDE = 200
+"""Members of a batch that are carried out at a time: between them other callers have their turn."""
 
 _WHITE = b" \t\r\n"
 _SPACES_OR_ID = {*b'"-0123456789', ord("n")}
@@ -74,7 +78,7 @@ class Dispatcher:
     ) -> None:
         """`wrapped` gets each method once and gives what is called in its place; `refused` gets the
         message of every error that no method has raised."""
-        runs = {name: _bound(method, manager) for name, method in METHODS.items()}
+        runs = {name: guarded(method, manager) for name, method in METHODS.items()}
         runs["rpc.discover"] = _discover
         self._methods = {name: _answering(wrapped(name, run)) for name, run in runs.items()}
         self._refused = refused
@@ -104,7 +108,10 @@ class Dispatcher:
         if len(members) > MAX_BATCH:
             return self._refusal(TooLarge.of("the batch", limit=MAX_BATCH, size=len(members)))
         call.may_wait = False
-        answers = await asyncio.gather(*(self._one(bytes(member), call) for member in members))
+        answers: list[dict[str, Any] | None] = []
+        for start in range(0, len(members), SIDE_BY_SIDE):
+            part = members[start : start + SIDE_BY_SIDE]
+            answers += await asyncio.gather(*(self._one(bytes(member), call) for member in part))
         return [answer for answer in answers if answer is not None] or None
 
     async def _one(self, body: bytes, call: Call) -> dict[str, Any] | None:
@@ -122,7 +129,7 @@ class Dispatcher:
             return self._refusal(InvalidRequest(), "id is no string, no number and not null")
         if id is NOID:
             # Nobody gets what it would claim, so it is to claim nothing.
-            call = Notification()
+            call = Notification(call)
         request = Request(envelope.method, [params], id)
         result = get_method(self._methods, envelope.method)
         if isinstance(result, Right):
@@ -147,17 +154,6 @@ class Dispatcher:
 
 
 Bound = Callable[..., Awaitable[Result]]
-
-
-def _bound(method: Method, manager: Manager) -> Run:
-    """A method of the table, called with the call and the params' bytes."""
-    read = Checker.of(method.params).read
-    handler = method.handler
-
-    def run(call: Call, params: bytes) -> Awaitable[Any]:
-        return handler(manager, call, read(params))
-
-    return run
 
 
 def _answering(run: Run) -> Bound:

@@ -4,14 +4,17 @@ Their docstrings are the methods' descriptions in the OpenRPC document.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
 
 from jsonrpc_qm import answers
 from jsonrpc_qm import params as p
+from jsonrpc_qm.access.grants import Grant
 from jsonrpc_qm.errors import (
     Conflict,
+    Forbidden,
     InvalidParams,
     InvalidState,
     LeaseLost,
@@ -36,10 +39,20 @@ class Call:
         """False in a batch, whose members never wait."""
         self.claimed: list[Record] = []
         """The tasks that go out with the answer, to be given back when it can't be delivered."""
+        self.grant: Grant | None = None
+        """What the caller may do; None where there are no tokens, and all may do everything."""
+
+    def address(self) -> str:
+        """Where the caller is, for the log."""
+        return "here"
 
     def alive(self) -> bool:
         """Whether the caller is still there to get the answer."""
         return True
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """To be entered while the call waits for something; Unavailable where too many do."""
+        return nullcontext()
 
     def headers(self) -> Mapping[str, str]:
         """What came with the call; nothing when it did not travel."""
@@ -52,6 +65,14 @@ class Call:
 
 class Notification(Call):
     """A call whose answer nobody gets."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self._call = call
+        self.grant = call.grant
+
+    def address(self) -> str:
+        return self._call.address()
 
     def alive(self) -> bool:
         return False
@@ -69,8 +90,10 @@ async def queue_many(manager: Manager, call: Call, given: p.QueueManyParams) -> 
 
 async def get_task(manager: Manager, call: Call, given: p.GetTaskParams) -> Any:
     """With `wait` the answer comes once the task has finished, or else when the time is over."""
-    wait = (given.wait or 0.0) if call.may_wait else 0.0
-    return wire.task(await manager.get_task(given, wait))
+    if not given.wait or not call.may_wait:
+        return wire.task(await manager.get_task(given, 0.0))
+    with call.waiting():
+        return wire.task(await manager.get_task(given, given.wait))
 
 
 async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> Any:
@@ -119,7 +142,8 @@ async def claim(manager: Manager, call: Call, given: p.ClaimParams) -> Any:
     Highest priority first, then oldest run_at, across all names. In a batch it never waits.
     """
     wait = DEFAULT_CLAIM_WAIT if given.wait is None else given.wait
-    claimed = await manager.claim(given, wait if call.may_wait else 0.0, call.alive)
+    with call.waiting() if wait and call.may_wait else nullcontext():
+        claimed = await manager.claim(given, wait if call.may_wait else 0.0, call.alive)
     call.claimed.extend(claimed)
     return wire.claimed_tasks(claimed)
 
@@ -317,5 +341,5 @@ METHODS: dict[str, Method] = {
 }
 """Every method but `rpc.discover`, by name, in the order of protocol.md."""
 
-ALWAYS_POSSIBLE = (InvalidParams, Unavailable)
+ALWAYS_POSSIBLE = (InvalidParams, Unavailable, Forbidden)
 """What any method may answer."""

@@ -7,6 +7,7 @@ import msgspec
 
 from jsonrpc_qm.errors import (
     Conflict,
+    Forbidden,
     InvalidParams,
     InvalidState,
     LeaseLost,
@@ -39,6 +40,7 @@ ERROR_DATA: dict[type[QueueError], Json] = {
     InvalidState: {"id": "example-1", "status": "completed"},
     TooLarge: {"limit": 1048576, "size": 1048577},
     Unavailable: {"retry_after": 1.0},
+    Forbidden: {"method": "pause"},
     InvalidParams: {"param": "priority", "reason": "Expected `int` <= 1000000"},
 }
 """What an error's data looks like."""

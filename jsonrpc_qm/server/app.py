@@ -2,20 +2,27 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from jsonrpc_qm.access.grants import Grant
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
+from jsonrpc_qm.server.access import Access, Hosts
+from jsonrpc_qm.server.bodies import Bodies
+from jsonrpc_qm.server.connections import Connections
 from jsonrpc_qm.server.dashboard import add_dashboard
 from jsonrpc_qm.server.delivery import Deliveries
+from jsonrpc_qm.server.door import Door, TurnedAway, add_security_headers, fault
 from jsonrpc_qm.server.health import HEALTH_PATH, READY_PATH, Health
+from jsonrpc_qm.server.limits import Limits, Share
 from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH, MetricsEndpoint
 from jsonrpc_qm.server.observing import observed
 from jsonrpc_qm.server.service import Service
+from jsonrpc_qm.server.sign_in import SignIn
 
 PATH = "/rpc"
 JSON = "application/json"
@@ -30,9 +37,17 @@ HEADERS = {hdrs.CONTENT_TYPE: JSON}
 class HttpCall(Call):
     """A call over HTTP."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, grant: Grant | None, waits: Share) -> None:
         super().__init__()
         self._request = request
+        self._waits = waits
+        self.grant = grant
+
+    def waiting(self) -> AbstractContextManager[None]:
+        return self._waits.one(self.address(), "calls wait")
+
+    def address(self) -> str:
+        return self._request.remote or "nowhere"
 
     def alive(self) -> bool:
         # aiohttp takes the transport away when the connection is lost.
@@ -51,8 +66,11 @@ class HttpCall(Call):
 class RpcEndpoint:
     """Answers `POST /rpc`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, door: Door, limits: Limits) -> None:
         self._service = service
+        self._door = door
+        self._waits = Share(limits.max_waiting_claims, limits.max_waiting_per_client)
+        self._bodies = Bodies()
         self._dispatcher = Dispatcher(
             service,
             wrapped=partial(observed, service.metrics),
@@ -63,13 +81,17 @@ class RpcEndpoint:
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         # Most say just that; what says it in other words has to be parsed.
         if request.headers.get(hdrs.CONTENT_TYPE) != JSON and request.content_type != JSON:
-            return _fault(415, "send Content-Type: application/json")
-        if _is_foreign(request):
-            return _fault(403, "a page of another origin may not call this manager")
+            return fault(415, "send Content-Type: application/json")
+        try:
+            grant = self._door.admit(request)
+        except TurnedAway as refusal:
+            return refusal.response
         transport = request.transport
         self.deliveries.heard(transport)
-        body = await _body(request)
-        call = HttpCall(request)
+        body = await self._bodies.read(request)
+        if isinstance(body, web.Response):
+            return body
+        call = HttpCall(request, grant, self._waits)
         try:
             answer = await self._dispatcher.answer(body, call)
         except asyncio.CancelledError:
@@ -94,28 +116,9 @@ class RpcEndpoint:
             self.deliveries.heard(transport)
             self._service.give_back(call.claimed)
             raise
-        if transport is not None and not request.keep_alive:
+        if transport is not None and not request.keep_alive and transport.can_write_eof():
             # Closing does not tell the client so as long as the connection is looked at.
             transport.write_eof()
-
-
-async def _body(request: web.Request) -> bytes:
-    """The body; nearly always it has arrived together with the head, and needs no waiting."""
-    if not request.content.is_eof():
-        return await request.read()
-    body = request.content.read_nowait()
-    if len(body) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
-    return body
-
-
-def _is_foreign(request: web.Request) -> bool:
-    origin = request.headers.get(hdrs.ORIGIN)
-    return origin is not None and urlsplit(origin).netloc != request.host
-
-
-def _fault(status: int, reason: str) -> web.Response:
-    return web.json_response({"error": reason}, status=status)
 
 
 ENDPOINT = web.AppKey("ENDPOINT", RpcEndpoint)
@@ -123,7 +126,11 @@ ENDPOINT = web.AppKey("ENDPOINT", RpcEndpoint)
 Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 
-def calls_first(app: web.Application, routed: Handler) -> Handler:
+async def _at_once(response: web.Response) -> web.Response:
+    return response
+
+
+def calls_first(app: web.Application, routed: Handler, connections: Connections) -> Handler:
     """A handler that answers plain calls itself and leaves all else to the app's router.
 
     The router would find the same, but takes a twentieth of a call's time.
@@ -131,6 +138,8 @@ def calls_first(app: web.Application, routed: Handler) -> Handler:
     endpoint = app[ENDPOINT]
 
     def handle(request: web.Request) -> Awaitable[web.StreamResponse]:
+        if refusal := connections.refusal(request):
+            return _at_once(refusal)
         is_call = request.path == PATH and request.method == hdrs.METH_POST
         if is_call and hdrs.EXPECT not in request.headers:
             return endpoint(request)
@@ -139,12 +148,23 @@ def calls_first(app: web.Application, routed: Handler) -> Handler:
     return handle
 
 
-def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
+def make_app(
+    service: Service,
+    *,
+    access: Access | None = None,
+    hosts: Hosts | None = None,
+    limits: Limits | None = None,
+    max_body: int = MAX_BODY,
+) -> web.Application:
     """The web application of a manager."""
-    app = web.Application(client_max_size=max_body)
-    endpoint = RpcEndpoint(service)
+    access = access or Access()
+    door = Door(access, hosts or Hosts())
+    app = web.Application(client_max_size=max_body, middlewares=[door.guard])
+    endpoint = RpcEndpoint(service, door, limits or Limits())
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
+    if access.has_tokens:
+        SignIn(door).add_to(app)
     add_dashboard(app, service)
     health = Health(service)
     app.router.add_get(HEALTH_PATH, health.health)
@@ -155,4 +175,5 @@ def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
         endpoint.deliveries.close()
 
     app.on_cleanup.append(stop_looking)
+    app.on_response_prepare.append(add_security_headers)
     return app

@@ -22,17 +22,6 @@ TYPES = {
 }
 """What is served of the folder, by the ending of a file's name, and as what."""
 
-SECURITY = {
-    # No script, style or picture of anybody else's, and none that stands in the page itself: a
-    # task's text can't become a program, whatever the page does with it.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
 _IMPORTED = re.compile(r'^import .* from "\./([^"]+)";$', re.MULTILINE)
 """What a module of ours imports: all are in one folder, but for libraries, which import none."""
 
@@ -56,7 +45,7 @@ class PageFile(NamedTuple):
         """The answer for this request: compressed where it may be, empty where it is known."""
         etag = ETag(self.digest[:16], is_weak=True)
         known = any(tag.value in (etag.value, "*") for tag in request.if_none_match or ())
-        response = web.Response(status=304 if known else 200, headers=SECURITY)
+        response = web.Response(status=304 if known else 200)
         response.etag = etag
         response.headers[hdrs.CACHE_CONTROL] = caching
         response.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING

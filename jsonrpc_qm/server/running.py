@@ -15,9 +15,12 @@ from aiohttp import web
 
 from jsonrpc_qm import tracing_setup
 from jsonrpc_qm.operations import MAX_PAYLOAD
+from jsonrpc_qm.server.access import Access, Hosts, check_address
 from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
+from jsonrpc_qm.server.connections import IDLE_SECONDS, Connections
 from jsonrpc_qm.server.delivery import set_keepalive
+from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.service import Service
 from jsonrpc_qm.storage.base import Storage
 
@@ -50,54 +53,95 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that completed tasks are kept; None for ever."""
     keep_failed: float | None = KEEP_FAILED
     """Seconds that failed and cancelled tasks are kept; None for ever."""
+    tokens: str | None = None
+    """The file of tokens; without one callers need none."""
+    allow_anyone: bool = False
+    """Whether other machines may call it without a token."""
+    public_host: tuple[str, ...] = ()
+    """Names that browsers reach it by, besides localhost."""
+    tls_cert: str | None = None
+    """The file with its certificate, and the chain up to an authority."""
+    tls_key: str | None = None
+    """The file with the certificate's key, if that is not in the same."""
+    tls_ca: str | None = None
+    """The file with the authorities that clients' certificates are to be from."""
+    limits: Limits = Limits()
+
+    def access(self) -> Access:
+        """What the files of tokens and certificates say.
+
+        Raises:
+            InvalidParams: one of them can't be used.
+        """
+        return Access(
+            tokens=self.tokens, tls_cert=self.tls_cert, tls_key=self.tls_key, tls_ca=self.tls_ca
+        )
 
 
 @asynccontextmanager
-async def running(storage: Storage, settings: Settings) -> AsyncIterator[str]:
+async def running(
+    storage: Storage, settings: Settings, *, access: Access | None = None
+) -> AsyncIterator[str]:
     """A manager that answers at the URL this gives, until the block ends.
 
     Raises:
         OSError: it can't listen there.
+        InvalidParams: it must not listen there, or can't use a file of the settings.
     """
-    listening = _listen(settings.host, settings.port)
+    access = access or settings.access()
+    listening = _listen(settings, access)
     service = Service(
         storage,
         max_payload=settings.max_payload,
         keep_completed=settings.keep_completed,
         keep_failed=settings.keep_failed,
+        limits=settings.limits,
     )
     tracing_setup.start("jsonrpc-qm")
-    app = make_app(service, max_body=settings.max_body)
+    app = make_app(
+        service,
+        access=access,
+        hosts=Hosts(settings.public_host),
+        limits=settings.limits,
+        max_body=settings.max_body,
+    )
+    connections = Connections(settings.limits)
     runner = web.AppRunner(
         app,
         # Off by default: a client that hung up would leave its claim waiting, and taking.
         handler_cancellation=True,
         access_log=None,
+        keepalive_timeout=IDLE_SECONDS,
         shutdown_timeout=STOP_SECONDS,
     )
     await runner.setup()
     assert runner.server is not None
-    runner.server.request_handler = calls_first(app, runner.server.request_handler)
+    runner.server.request_handler = calls_first(app, runner.server.request_handler, connections)
+    connections.watch(runner.server)
     try:
-        await web.SockSite(runner, listening, backlog=BACKLOG).start()
+        await web.SockSite(runner, listening, backlog=BACKLOG, ssl_context=access.tls).start()
         service.start()
-        yield _url(settings.host, listening)
+        yield _url(settings.host, listening, scheme="https" if access.tls else "http")
     finally:
         service.stop_waiting()
         await runner.cleanup()
+        connections.close()
         await service.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+def _listen(settings: Settings, access: Access) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    found = socket.getaddrinfo(settings.host, settings.port, family, socket.SOCK_STREAM)
+    address = str(found[0][4][0])
+    check_address(address, has_tokens=access.has_tokens, allow_anyone=settings.allow_anyone)
+    listening = socket.create_server((address, settings.port), family=family, backlog=BACKLOG)
     set_keepalive(listening)
     return listening
 
 
-def _url(host: str, listening: socket.socket) -> str:
+def _url(host: str, listening: socket.socket, *, scheme: str) -> str:
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listening.getsockname()[1]}"
+    return f"{scheme}://{shown}:{listening.getsockname()[1]}"
 
 
 @contextmanager
@@ -105,7 +149,7 @@ def in_background(storage: Storage, settings: Settings) -> Iterator[str]:
     """A manager in a thread of its own, at the URL this gives, until the block ends.
 
     Raises:
-        OSError: it can't listen there.
+        OSError, InvalidParams: as `running`.
     """
     started: Future[tuple[str, Callable[[], object]]] = Future()
 
@@ -143,7 +187,7 @@ def serve(
     The storage is closed at the end.
 
     Raises:
-        OSError: it can't listen there.
+        OSError, InvalidParams: as `running`.
     """
     _allow_files()
     asyncio.run(_serve(storage, settings or Settings(), on_ready))
@@ -163,7 +207,10 @@ async def _serve(storage: Storage, settings: Settings, on_ready: Callable[[str],
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running(storage, settings) as url:
+        access = settings.access()
+        if access.has_files:
+            loop.add_signal_handler(signal.SIGHUP, access.reload)
+        async with running(storage, settings, access=access) as url:
             on_ready(url)
             await stop.wait()
             logger.info("stopping")

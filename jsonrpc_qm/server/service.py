@@ -16,6 +16,7 @@ from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
+from jsonrpc_qm.server.limits import Limits, QueueLimits
 from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
 from jsonrpc_qm.server.rates import RateBook
@@ -43,6 +44,7 @@ class Service(Manager):
         max_payload: int = MAX_PAYLOAD,
         keep_completed: float | None = KEEP_COMPLETED,
         keep_failed: float | None = KEEP_FAILED,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__(storage, max_payload=max_payload)
         self._loop = asyncio.get_running_loop()
@@ -60,6 +62,7 @@ class Service(Manager):
         self._watch = TaskWatch()
         storage.subscribe(self._hear)
         self._sightings = Sightings(self._submit_sighting)
+        self._limits = QueueLimits(limits or Limits(), self.stats, self._loop.time)
         self.chores = Chores(
             self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
         )
@@ -258,6 +261,18 @@ class Service(Manager):
         self._watch.close()
 
     # -- methods --------------------------------------------------------------------------------
+
+    async def queue(self, call: p.QueueParams) -> Record:
+        if not self._limits.are_set:
+            return await super().queue(call)
+        async with self._limits.room_for(Counter([call.name]), "tasks"):
+            return await super().queue(call)
+
+    async def queue_many(self, call: p.QueueManyParams) -> list[Record]:
+        if not self._limits.are_set:
+            return await super().queue_many(call)
+        async with self._limits.room_for(Counter(task.name for task in call.tasks), "tasks"):
+            return await super().queue_many(call)
 
     async def get_task(self, call: p.GetTaskParams, wait: float) -> Record:
         if wait <= 0:

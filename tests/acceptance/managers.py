@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-READY = re.compile(r"listens on (http://[^\s,]+)")
+READY = re.compile(r"listens on (https?://[^\s,]+)")
 
 START_SECONDS = 30.0
 """After this long without a line that says where it listens, a start has failed."""
@@ -32,7 +32,8 @@ def environment() -> dict[str, str]:
 class ManagerProcess:
     """`jsonrpc-qm serve` in a process of its own, ready when the constructor returns.
 
-    `what` is what to serve: `--storage` and its URL, or an app. `prefix` is put before the command.
+    `what` is what to serve: `--storage` and its URL, or an app. `prefix` is put before the command,
+    and `more` are further options.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class ManagerProcess:
         port: int = 0,
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
+        more: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self._log = folder / f"manager-{next(_numbers)}.log"
         command = [*prefix, sys.executable, "-m", "jsonrpc_qm", "serve", *what]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--host", host, "--port", str(port)],
+                [*command, "--host", host, "--port", str(port), *more],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -199,7 +199,8 @@ class Site:
 def site(start_manager: StartManager) -> Iterator[Site]:
     """A manager, and a second machine at the other end of a cable."""
     with two_hosts() as (server, client):
-        yield Site(start_manager(host="0.0.0.0", prefix=server.prefix), server, client)
+        manager = start_manager(host="0.0.0.0", more=["--allow-anyone"], prefix=server.prefix)
+        yield Site(manager, server, client)
 
 
 def test_a_claim_over_a_pulled_cable_takes_nothing(site: Site) -> None:

@@ -14,7 +14,11 @@ WORKERS = read(ROOT / "docs" / "workers.md")
 STORAGES = read(ROOT / "docs" / "storages.md")
 README = read(ROOT / "README.md")
 ALL = [command for commands in COMMANDS.values() for command in commands]
-SHARED = {"url", "retry_for", "as_json", "worker"}
+ACCESS = read(ROOT / "docs" / "access.md")
+SHARED = {
+    *("url", "retry_for", "as_json", "worker"),
+    *("access_token", "token_file", "tls_ca", "tls_cert", "tls_key"),
+}
 """Parameters of several commands that have a table of their own."""
 
 
@@ -32,6 +36,14 @@ def variable(command: click.Command, option: click.Option) -> str:
     return f"JSONRPC_QM_{command.name}_{option.name}".upper()
 
 
+def shown_default(option: click.Option) -> str:
+    """What the table says that an option is when it is left out."""
+    if option.is_flag:
+        return "no"
+    has_one = isinstance(option.default, str | int)
+    return str(option.default) if has_one else "none"
+
+
 def test_every_command_is_in_the_table() -> None:
     """And no other, in docs/operating.md under Commands."""
     cells = " ".join(row[0] for row in table_rows(OPERATING.under("Commands"))[: len(ALL)])
@@ -47,11 +59,13 @@ def test_every_exit_code_is_in_the_table() -> None:
 
 def test_the_settings_of_serve_are_described() -> None:
     """Each option with its variable and its default."""
-    rows = {row[0]: row[1:] for row in table_rows(OPERATING.under("Settings"))}
+    rows: dict[str, list[str]] = {}
+    for row in table_rows(OPERATING.under("Settings")):
+        rows.setdefault(row[0], row[1:])
     for option in options(cli.commands["serve"]).values():
         said, default, _ = rows[f"`{option.opts[0]}`"]
         assert said == f"`{variable(cli.commands['serve'], option)}`"
-        assert default.strip("`") == str(option.default)
+        assert default.strip("`") == shown_default(option)
 
 
 def test_the_options_of_work_are_described() -> None:
@@ -66,11 +80,22 @@ def test_shared_options_are_described() -> None:
     found = {
         ", ".join(f"`{name}`" for name in option.opts): f"`{variable(command, option)}`"
         for command in ALL
+        if command.name != "serve"
         for name, option in options(command).items()
         if name in SHARED
     }
     assert len(found) == len(SHARED)
     assert found.items() <= rows.items()
+
+
+def test_the_options_of_token_are_described() -> None:
+    """Each in docs/access.md, with its command."""
+    token = cli.commands["token"]
+    assert isinstance(token, click.Group)
+    for name, command in token.commands.items():
+        assert f"jsonrpc-qm token {name}" in ACCESS.text
+        for option in options(command).values():
+            assert option.name in SHARED or option.opts[0] in ACCESS.text, option.name
 
 
 @pytest.mark.parametrize("command", ALL, ids=lambda command: str(command.name))
@@ -82,12 +107,19 @@ def test_every_option_says_what_it_does(command: click.Command) -> None:
         assert option.help, option.name
 
 
-@pytest.mark.parametrize("document", [OPERATING, WORKERS, STORAGES, README], ids=str)
+def known_options(command: click.Command) -> set[str]:
+    """What may stand behind a command, or behind one of its own commands."""
+    own = {opt for param in command.params for opt in param.opts}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*map(known_options, below))
+
+
+@pytest.mark.parametrize("document", [OPERATING, WORKERS, STORAGES, ACCESS, README], ids=str)
 def test_no_document_names_an_option_that_is_not_there(document: Document) -> None:
     """Options behind `jsonrpc-qm COMMAND` are options of that command."""
     for line in document.text.splitlines():
         for name, rest in re.findall(r"jsonrpc-qm (\w+)([^`|;&)]*)", line):
             if name in cli.commands:
-                known = {opt for o in cli.commands[name].params for opt in o.opts}
+                known = known_options(cli.commands[name])
                 for used in re.findall(r"(?<=\s)--[\w-]+", rest):
                     assert used in known, line

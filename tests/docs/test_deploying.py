@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -245,10 +246,18 @@ def test_ports_and_probes_are_those_of_a_manager() -> None:
 def test_pods_find_each_other() -> None:
     """The workers the Service, the managers the Secret."""
     [worker] = WORKERS["spec"]["template"]["spec"]["containers"]
-    [url] = worker["env"]
+    url, token = worker["env"]
     assert url == {"name": "JSONRPC_QM_URL", "value": f"http://jsonrpc-qm:{PORT}"}
     [manager] = MANAGERS["spec"]["template"]["spec"]["containers"]
-    [storage] = manager["env"]
+    storage, tokens = manager["env"]
     reference = storage["valueFrom"]["secretKeyRef"]
     secret = manifest("Secret", reference["name"])
+    assert token["valueFrom"]["secretKeyRef"]["name"] == reference["name"]
+    assert token["valueFrom"]["secretKeyRef"]["key"] in secret["stringData"]
+    [volume] = MANAGERS["spec"]["template"]["spec"]["volumes"]
+    [mounted] = manager["volumeMounts"]
+    [item] = volume["secret"]["items"]
+    assert (mounted["name"], volume["secret"]["secretName"]) == (volume["name"], reference["name"])
+    assert tokens["value"] == f"{mounted['mountPath']}/{item['path']}"
+    assert tomllib.loads(secret["stringData"][item["key"]])["tokens"]
     assert secret["stringData"][reference["key"]].startswith("postgresql://")

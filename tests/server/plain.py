@@ -11,15 +11,18 @@ from tests.server.callers import JSON, Answer, request, result_of
 class PlainCaller:
     """Calls one manager on one connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, token: str | None = None) -> None:
+        self._headers = JSON if token is None else {**JSON, "Authorization": f"Bearer {token}"}
+        self.url = url
         host = urlsplit(url)
         assert host.hostname is not None
         self.connection = http.client.HTTPConnection(host.hostname, host.port, timeout=30)
 
-    def post(self, body: bytes | str) -> Answer:
-        """Send a body as it is to /rpc."""
+    def post(self, body: bytes | str, path: str = "/rpc", **headers: str) -> Answer:
+        """Send a body as it is, to /rpc if nothing else is said."""
         data = body.encode() if isinstance(body, str) else body
-        self.connection.request("POST", "/rpc", data, JSON)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.connection.request("POST", path, data, {**self._headers, **given})
         response = self.connection.getresponse()
         return Answer(response.status, dict(response.headers), response.read())
 

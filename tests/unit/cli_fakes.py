@@ -20,6 +20,7 @@ from jsonrpc_qm.answers import (
 )
 from jsonrpc_qm.cli.main import cli
 from jsonrpc_qm.cli.options import Parts
+from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.client.sync import Client
 from jsonrpc_qm.task import Status, Task
 
@@ -99,11 +100,12 @@ class FakeManager:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.url = ""
         self.retry_for = -1.0
+        self.credentials = Credentials()
         for verb in self.answers:
             setattr(self, verb, self._verb(verb))
 
-    def connect(self, url: str, retry_for: float) -> Self:
-        self.url, self.retry_for = url, retry_for
+    def connect(self, url: str, retry_for: float, credentials: Credentials) -> Self:
+        self.url, self.retry_for, self.credentials = url, retry_for, credentials
         return self
 
     def __enter__(self) -> Self:
@@ -145,6 +147,6 @@ def run(*args: str, manager: FakeManager | None = None, **settings: Any) -> Resu
     """Run the command line against a fake manager."""
     manager = manager or FakeManager()
     # It has what the commands ask of a client, by a catch-all that types can't see.
-    connect = cast(Callable[[str, float], Client], manager.connect)
+    connect = cast(Callable[[str, float, Credentials], Client], manager.connect)
     parts = Parts(connect=connect)
     return CliRunner(catch_exceptions=False).invoke(cli, args, obj=parts, **settings)

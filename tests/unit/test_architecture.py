@@ -25,7 +25,7 @@ FLOORS = [
         "tracing_setup",
     },
     {"transitions", "answers"},
-    {"storage", "worker", "client"},
+    {"storage", "worker", "client", "access"},
     {"operations", "execution"},
     {"rpc"},
     {"server"},

@@ -38,7 +38,7 @@ def test_the_commands_are_the_documented_ones() -> None:
     assert commands() == sorted(
         shlex.split(
             "serve work queue get list cancel retry delete stats top workers history explain drain "
-            "pause resume purge claim heartbeat complete fail release migrate copy discover "
+            "pause resume purge claim heartbeat complete fail release migrate copy token discover "
             "completion"
         )
     )
@@ -106,6 +106,7 @@ OF_OWN: dict[str, tuple[str, Any]] = {
     "since": ("2030-01-31T08:00:00Z", None),
     "until": ("2030-01-31T08:00:00Z", None),
     "backoff": ('{"base": 1}', None),
+    "public_host": ("a b", ("a", "b")),
 }
 """The same for options that need a text of their own; None where only its effect is compared."""
 

@@ -12,8 +12,10 @@ from click.testing import Result
 
 from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL
 from jsonrpc_qm.cli.serve import HELLO, FirstTask, first_task, greeting, reachable_url
+from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.server import running
+from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
@@ -74,7 +76,10 @@ def test_each_option_reaches_the_server(server: FakeServer) -> None:
     result = serve(
         *shlex.split(
             "--storage memory: --host 0.0.0.0 --port 99 --max-body 1MiB --max-payload 2KiB "
-            "--keep-completed 12h --keep-failed forever"
+            "--keep-completed 12h --keep-failed forever --allow-anyone --public-host a "
+            "--public-host b --tls-cert c --tls-key k --tls-ca ca --max-queued 1 "
+            "--max-queued-per-name 2 --max-connections 3 --max-connections-per-client 4 "
+            "--max-waiting-claims 5 --max-waiting-per-client 6"
         )
     )
     assert result.exit_code == 0
@@ -86,7 +91,28 @@ def test_each_option_reaches_the_server(server: FakeServer) -> None:
         max_payload=2048,
         keep_completed=43200.0,
         keep_failed=None,
+        allow_anyone=True,
+        public_host=("a", "b"),
+        tls_cert="c",
+        tls_key="k",
+        tls_ca="ca",
+        limits=Limits(
+            max_queued=1,
+            max_queued_per_name=2,
+            max_connections=3,
+            max_connections_per_client=4,
+            max_waiting_claims=5,
+            max_waiting_per_client=6,
+        ),
     )
+
+
+def test_with_tokens_the_commands_it_shows_have_one(server: FakeServer) -> None:
+    """From the variable, which the shell puts in."""
+    stdout = serve("--tokens", "tokens.toml").stdout
+    assert server.settings.tokens == "tokens.toml"
+    assert "callers need a token, in JSONRPC_QM_TOKEN" in stdout
+    assert ' -H "Authorization: Bearer $JSONRPC_QM_TOKEN"\n' in stdout
 
 
 def test_it_says_where_it_listens_and_how_to_queue_afirst_task(server: FakeServer) -> None:
@@ -236,3 +262,9 @@ def test_thefirst_task_has_what_the_worker_needs() -> None:
 
     assert first_task(manager.registry) == FirstTask("add", {"a": 1, "b": 1})
     assert first_task({}) == HELLO
+
+
+def test_an_app_that_serves_itself_stays_on_this_machine() -> None:
+    """Unless it says that anyone may call."""
+    with pytest.raises(InvalidParams, match=r"0\.0\.0\.0 can be reached from other machines"):
+        QueueManager("memory:").run(host="0.0.0.0", port=0)

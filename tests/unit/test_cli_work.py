@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jsonrpc_qm.cli.work import work_in_a_child
+from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.worker import main as worker_main
 from jsonrpc_qm.worker import supervisor
 from jsonrpc_qm.worker.runner import Ending
@@ -123,8 +124,8 @@ def test_several_processes_or_recycled_ones_are_supervised(
     assert run_line(f"work {app} {options} --log-level warning").exit_code == 0
     processes, target, args, settings = workers.supervised
     assert (processes, target) == (count, work_in_a_child)
-    assert args[:4] == (app, "http://127.0.0.1:8642", "text", "warning")
-    assert settings == {"grace": args[4]["grace"]}
+    assert args[:5] == (app, "http://127.0.0.1:8642", Credentials(), "text", "warning")
+    assert settings == {"grace": args[5]["grace"]}
     assert workers.left == []
 
 
@@ -132,7 +133,7 @@ def test_a_child_leaves_the_counting_of_signals_to_its_supervisor(
     workers: FakeWorkers, app: str
 ) -> None:
     """And gives back why it ended."""
-    ending = work_in_a_child(app, "http://there:1", "text", "info", {"grace": 5.0})
+    ending = work_in_a_child(app, "http://there:1", Credentials(), "text", "info", {"grace": 5.0})
     assert ending == Ending.STOPPED
     assert workers.options == {"grace": 5.0, "supervised": True}
 
@@ -142,7 +143,7 @@ def test_a_child_that_cannot_import_the_app_says_so(
 ) -> None:
     """One line and the exit code, without a traceback of this package."""
     with pytest.raises(SystemExit) as ended:
-        work_in_a_child("no_such_module:qm", "http://there:1", "text", "info", {})
+        work_in_a_child("no_such_module:qm", "http://there:1", Credentials(), "text", "info", {})
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("Error: no module named 'no_such_module'")
 

@@ -1,0 +1,1 @@
+"""Who may do what: roles, tokens, and the file that holds their hashes."""

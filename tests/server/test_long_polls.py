@@ -24,30 +24,33 @@ async def ids_of(claims: "list[asyncio.Task[list[Any]]]") -> list[list[str]]:
     return [[task["id"] for task in await claim] for claim in claims]
 
 
-async def queue_together(call: Caller, count: int) -> None:
+async def queue_together(call: Caller, waiting: Waiting, count: int) -> None:
     """Store tasks t0, t1, ... with one call."""
     await call("queue_many", [{"name": "mail", "id": f"t{number}"} for number in range(count)])
 
 
-async def queue_apart(call: Caller, count: int) -> None:
+async def queue_apart(call: Caller, waiting: Waiting, count: int) -> None:
     """Store tasks t0, t1, ... one after another."""
     for number in range(count):
         await call("queue", name="mail", id=f"t{number}")
 
 
-async def queue_side_by_side(call: Caller, count: int) -> None:
+async def queue_side_by_side(call: Caller, waiting: Waiting, count: int) -> None:
     """Store tasks t0, t1, ... with calls that run at the same time."""
     await asyncio.gather(*(call("queue", name="mail", id=f"t{n}") for n in range(count)))
 
 
-async def resume_many(call: Caller, count: int) -> None:
+async def resume_many(call: Caller, waiting: Waiting, count: int) -> None:
     """Let tasks t0, t1, ... be claimed from one moment to the next."""
+    parked = waiting.parked
     await call("pause", "mail")
-    await queue_together(call, count)
+    await queue_together(call, waiting, count)
+    # Where managers share a storage some of them have looked in vain, and wait in their old places.
+    await until(lambda: waiting.parked == parked)
     await call("resume", "mail")
 
 
-async def ripen_together(call: Caller, count: int) -> None:
+async def ripen_together(call: Caller, waiting: Waiting, count: int) -> None:
     """Store tasks t0, t1, ... that are all due in the same moment."""
     await call("queue_many", [{"name": "mail", "id": f"t{n}", "delay": 0.2} for n in range(count)])
 
@@ -60,13 +63,13 @@ async def test_as_many_claims_are_woken_as_there_are_tasks(
 ) -> None:
     """20 wait, 7 tasks come: the first 7 in the order of arrival have one each, 13 wait on."""
     claims = [await waiting.claim() for _ in range(20)]
-    await way(call, 7)
+    await way(call, waiting, 7)
     async with asyncio.timeout(5):
         found = await ids_of(claims[:7])
     assert sorted(found) == [[f"t{number}"] for number in range(7)]
     await until(lambda: waiting.parked == 13)
     assert not any(claim.done() for claim in claims[7:])
-    await way(call, 20)
+    await way(call, waiting, 20)
     async with asyncio.timeout(5):
         rest = await ids_of(claims[7:])
     assert sorted(rest) == sorted([f"t{number}"] for number in range(7, 20))
@@ -90,7 +93,7 @@ async def test_the_one_that_waits_longest_is_served_first(call: Caller, waiting:
 async def test_a_claim_of_many_takes_all_that_come_together(call: Caller, waiting: Waiting) -> None:
     """It is woken once, and leaves nothing for others that it wants itself."""
     first, second = await waiting.claim(max_tasks=5), await waiting.claim(max_tasks=5)
-    await queue_together(call, 7)
+    await queue_together(call, waiting, 7)
     found = await ids_of([first, second])
     assert found == [["t0", "t1", "t2", "t3", "t4"], ["t5", "t6"]]
 
@@ -108,9 +111,9 @@ async def test_a_task_of_another_name_wakes_nobody(call: Caller, waiting: Waitin
     assert await ids_of([claim]) == [["a"]]
 
 
-async def test_a_claim_that_finds_something_does_not_wait(call: Caller) -> None:
+async def test_a_claim_that_finds_something_does_not_wait(call: Caller, waiting: Waiting) -> None:
     """Less than max_tasks is enough."""
-    await queue_together(call, 2)
+    await queue_together(call, waiting, 2)
     async with asyncio.timeout(5):
         assert len(await call("claim", ["mail"], None, 10, 55)) == 2
 
@@ -155,9 +158,9 @@ async def test_a_batch_of_one_does_not_wait_either(call: Caller) -> None:
     assert answer["result"] == []
 
 
-async def test_claims_in_a_batch_share_what_is_due(call: Caller) -> None:
+async def test_claims_in_a_batch_share_what_is_due(call: Caller, waiting: Waiting) -> None:
     """Each task goes to one of them."""
-    await queue_together(call, 3)
+    await queue_together(call, waiting, 3)
     answers = await call.send([{**request("claim", ["mail"]), "id": n} for n in range(5)])
     found = [task["id"] for answer in answers for task in answer["result"]]
     assert sorted(found) == ["t0", "t1", "t2"]
@@ -183,7 +186,7 @@ async def test_a_drained_workers_claims_come_back_empty(call: Caller, waiting: W
     assert await call("drain", "w1") is True
     async with asyncio.timeout(5):
         assert await drained == []
-    await queue_together(call, 2)
+    await queue_together(call, waiting, 2)
     assert await ids_of([other]) == [["t0"]]
     assert await call("claim", ["mail"], "w1", 1, 0) == []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.errors import InvalidParams, QueueError
+from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED, Record, public_status
 from jsonrpc_qm.storage import redis_keys, redis_tasks
@@ -29,6 +29,7 @@ from jsonrpc_qm.storage.base import (
 )
 from jsonrpc_qm.storage.moves import TellsMoves
 from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
+from jsonrpc_qm.storage.redis_cursors import cursor_of, member_of
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_orders import Range, Size
 from jsonrpc_qm.storage.redis_server import RedisServer
@@ -275,7 +276,7 @@ class RedisStorage(TellsMoves):
             found += filter(search.matches, page.records)
             cursor = page.next_cursor
             if len(found) > limit:
-                cursor = _cursor(view.listed(found[limit - 1].id))
+                cursor = cursor_of(view.listed(found[limit - 1].id))
                 break
             if cursor is None:
                 break
@@ -285,7 +286,7 @@ class RedisStorage(TellsMoves):
         self, view: View, name: str | None, status: str | None, limit: int, cursor: str | None
     ) -> Page:
         shards = self._shards
-        end = None if cursor is None else _member(cursor)
+        end = None if cursor is None else member_of(cursor)
         names = [name] if name is not None else list(view.names())
         ranges = [
             Range(key=shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True)
@@ -298,11 +299,11 @@ class RedisStorage(TellsMoves):
         found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
         records = [record for id in found if (record := view.task(id)) is not None]
         more = len(places) > limit
-        return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
+        return Page(records=records, next_cursor=cursor_of(members[-1]) if more else None)
 
     def dump(self, cursor: str | None, limit: int) -> Page:
         view, shards = self._view(), self._shards
-        after = None if cursor is None else _member(cursor)
+        after = None if cursor is None else member_of(cursor)
         ranges = [
             Range(key=shards.of(name).listed(status, name), limit=limit, after=after)
             for name in view.names()
@@ -312,7 +313,7 @@ class RedisStorage(TellsMoves):
         found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
         records = [record for id in found if (record := view.task(id)) is not None]
         more = len(places) == limit
-        return Page(records=records, next_cursor=_cursor(places[-1][1]) if more else None)
+        return Page(records=records, next_cursor=cursor_of(places[-1][1]) if more else None)
 
     def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
         view = self._writing()
@@ -364,9 +365,6 @@ class RedisStorage(TellsMoves):
         self._server.close()
 
 
-# -- answers ----------------------------------------------------------------------------------
-
-
 def _tasks(view: View, ids: Sequence[str]) -> list[Record | None]:
     view.load(ids=ids)
     return [view.task(id) for id in ids]
@@ -397,16 +395,3 @@ def _worker_row(worker: str, value: bytes, running: int = 0) -> WorkerRow:
 
 def _is_gone(row: WorkerRow, now: int) -> bool:
     return row.last_seen < now - WORKER_GONE
-
-
-def _cursor(member: bytes) -> str:
-    """A place in a list, for `_member`."""
-    return f"{redis_keys.number_in(member)}:{member[redis_keys.NUMBER :].decode()}"
-
-
-def _member(cursor: str) -> bytes:
-    """The member that a page ended with."""
-    number, colon, id = cursor.partition(":")
-    if not (colon and number.isascii() and number.isdigit() and len(number) < 20 and id.isascii()):
-        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
-    return redis_keys.listed(min(int(number), (1 << 64) - 1)) + id.encode()

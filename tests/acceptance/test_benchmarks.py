@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def run(*options: str) -> "subprocess.CompletedProcess[str]":
     """A run of the program."""
     command = [sys.executable, "-m", "benchmarks", "--quick", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
 def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
@@ -40,7 +40,7 @@ def test_a_measurement_is_printed_as_json_and_written(tmp_path: Path) -> None:
     assert ended.returncode == (0 if all(row["reached"] for row in printed["rows"]) else 1)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(260)
 def test_a_storage_is_measured_beside_sqlite() -> None:
     """On a server that is started for it: rates and latencies with SQLite's as their base, rates of
     several managers with one's, and the room that tasks take."""

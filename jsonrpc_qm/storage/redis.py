@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.errors import InvalidParams, QueueError
+from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED, Record, public_status
 from jsonrpc_qm.storage import redis_keys, redis_tasks
@@ -27,6 +27,7 @@ from jsonrpc_qm.storage.base import (
 from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_orders import Range, Size
+from jsonrpc_qm.storage.redis_recent import Recent
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.redis_view import View
@@ -62,6 +63,7 @@ class RedisStorage:
         self._turn = threading.RLock()
         self._own = threading.local()
         self._number = 0
+        self._recent = Recent()
 
     def now(self) -> int:
         return self._server.now()
@@ -78,7 +80,12 @@ class RedisStorage:
                 yield
             finally:
                 self._own.view = None
-            self._transactions.commit(view.commits())
+            try:
+                self._transactions.commit(view.commits())
+            except Unavailable:
+                self._recent.forget()
+                raise
+            self._recent.keep(view)
 
     def _new_view(self) -> View:
         return View(
@@ -111,7 +118,9 @@ class RedisStorage:
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
         view = self._writing()
-        redis_tasks.load_for_adding(view, [record for group in groups for record in group])
+        records = [record for group in groups for record in group]
+        self._recent.assume_new(view, records, self.now())
+        redis_tasks.load_for_adding(view, records)
         return [redis_tasks.add_group(view, group) for group in groups]
 
     # -- workers ------------------------------------------------------------------------------
@@ -148,6 +157,7 @@ class RedisStorage:
         if len(set(ids)) < len(ids):
             return [False] * len(ids)
         view = self._writing()
+        self._recent.assume_started(view, outcomes)
         view.load(ids=ids)
         return [redis_tasks.complete(view, outcome, now) for outcome in outcomes]
 

@@ -23,7 +23,7 @@ lint: ## Check style, format and types
 check: lint test ## Both: lint and test
 
 bench: ## Measure speed, beside a bare HTTP server's; ARGS="--help" says what else it can do
-	@scripts/venv .venv
+	@scripts/venv .venv $(if $(findstring --storages,$(ARGS)),test)
 	@.venv/bin/python -m benchmarks $(ARGS)
 
 clean: ## Remove environments, caches and what was built

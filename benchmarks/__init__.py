@@ -1,6 +1,7 @@
 """What `make bench` measures: this project beside an aiohttp handler that answers a constant.
 
 __main__.py    the command: chooses, runs, prints
+run.py         what is measured beside the floor
 plan.py        how much is measured
 row.py         one line of the table: figure, base, ratio, target
 show.py        the table for people, for a document, and as JSON
@@ -22,4 +23,11 @@ prefill.py     a storage with many tasks
 many.py        rates, reads and memory there
 idle.py        idle long polls
 startup.py     until the first answer, until the help
+dashboard.py   until the dashboard is shown; a program of its own
+
+storages.py    other storages beside SQLite
+kinds.py       which
+servers.py     their servers, private ones
+several.py     rates of several managers
+sizes.py       bytes a task
 """

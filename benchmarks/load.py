@@ -5,6 +5,7 @@ import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
 from benchmarks.calls import BULK, Answer, Reader, Reported, Taken, claim_request, report_request
 from benchmarks.connection import ANSWER_SECONDS, Connection
@@ -14,18 +15,26 @@ See = Callable[[bytes], None]
 """Looks at the body of an answer, and raises Broken when it is not to be measured."""
 
 
-def loop_seconds(port: int, loops: Sequence[tuple[Iterator[bytes], See]]) -> float:
+class Loop(NamedTuple):
+    """What one connection does."""
+
+    port: int
+    requests: Iterator[bytes]
+    """Asked for the next one when the answer before was seen."""
+    see: See
+
+
+def loop_seconds(loops: Sequence[Loop]) -> float:
     """Run loops side by side, each on a connection of its own, until the last has ended.
 
-    Each iterator is asked for its next request when the answer before was seen. Answers the seconds
-    from the first request to the last answer.
+    Answers the seconds from the first request to the last answer.
     """
     with ExitStack() as stack:
-        opened = [stack.enter_context(Connection(port, limit=None)) for _ in loops]
+        opened = [stack.enter_context(Connection(loop.port, limit=None)) for loop in loops]
         polled = stack.enter_context(select.epoll(len(opened)))
         running: dict[int, tuple[Connection, Iterator[bytes], See]] = {}
         start = time.perf_counter()
-        for connection, (requests, see) in zip(opened, loops, strict=True):
+        for connection, (_, requests, see) in zip(opened, loops, strict=True):
             if (request := next(requests, None)) is not None:
                 polled.register(connection, select.EPOLLIN)
                 running[connection.fileno()] = (connection, requests, see)
@@ -47,11 +56,16 @@ def loop_seconds(port: int, loops: Sequence[tuple[Iterator[bytes], See]]) -> flo
 
 
 def calls_per_second(
-    port: int, requests: Sequence[bytes], *, calls: int, connections: int, check: See
+    ports: Sequence[int], requests: Sequence[bytes], *, calls: int, connections: int, check: See
 ) -> float:
-    """Send `calls` requests, those given in turn, over as many connections at a time."""
+    """Send `calls` requests, those given in turn, over as many connections, spread over `ports`."""
     turns = itertools.islice(itertools.cycle(requests), calls)
-    return calls / loop_seconds(port, [(turns, check)] * connections)
+    loops = [Loop(port, turns, check) for port in _spread(ports, connections)]
+    return calls / loop_seconds(loops)
+
+
+def _spread(ports: Sequence[int], connections: int) -> Iterator[int]:
+    return itertools.islice(itertools.cycle(ports), connections)
 
 
 _taken = Reader(Answer[list[Taken]])
@@ -92,7 +106,7 @@ class _Worker:
             raise Broken(f"{len(self._tasks)} tasks came instead of {self._wanted}")
 
 
-def drained_per_second(port: int, name: str, *, tasks: int, connections: int) -> float:
+def drained_per_second(ports: Sequence[int], name: str, *, tasks: int, connections: int) -> float:
     """Claim and complete `tasks` tasks of a name by BULK; so many have to be due."""
     left = tasks
 
@@ -103,7 +117,11 @@ def drained_per_second(port: int, name: str, *, tasks: int, connections: int) ->
         return share
 
     workers = [_Worker(name, share) for _ in range(connections)]
-    spent = loop_seconds(port, [(worker.requests(), worker.see) for worker in workers])
+    loops = [
+        Loop(port, worker.requests(), worker.see)
+        for port, worker in zip(_spread(ports, connections), workers, strict=True)
+    ]
+    spent = loop_seconds(loops)
     completed = sum(worker.completed for worker in workers)
     if completed != tasks:
         raise Broken(f"{completed} tasks were completed instead of {tasks}")

@@ -1,6 +1,6 @@
 """A manager under measurement, started as users start it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -46,17 +46,6 @@ class Manager:
         """How many tasks there are."""
         return _stats(self._connection.call(request("stats")))
 
-    def queue(self, name: str, tasks: int) -> float:
-        """Queue by BULK; tasks a second."""
-        calls = calls_per_second(
-            self.port,
-            [queue_many_request(name)],
-            calls=tasks // BULK,
-            connections=BULK_CONNECTIONS,
-            check=check_queued,
-        )
-        return calls * BULK
-
     def expect(self, name: str, **counts: int) -> None:
         """Raise Broken unless `stats` counts the name's tasks so."""
         found = self.stats().names.get(name, Counts(0, 0, 0, 0))
@@ -65,13 +54,29 @@ class Manager:
                 raise Broken(f"{name}: {tasks} {status} expected, stats says {found}")
 
 
+def queued_per_second(managers: Sequence[Manager], name: str, tasks: int) -> float:
+    """Queue by BULK, each manager its share; tasks a second."""
+    calls = calls_per_second(
+        [manager.port for manager in managers],
+        [queue_many_request(name)],
+        calls=tasks // BULK,
+        connections=BULK_CONNECTIONS,
+        check=check_queued,
+    )
+    return calls * BULK
+
+
 @contextmanager
 def managed(storage_url: str) -> Iterator[Manager]:
     """A manager on a storage for as long as the block runs."""
     port = free_port()
     serve = ["jsonrpc_qm", "serve", "--storage", storage_url, "--port", str(port)]
     with process(*serve) as started, connected(port, started.check) as connection:
-        yield Manager(started, port, connection)
+        try:
+            yield Manager(started, port, connection)
+        except Broken as error:
+            error.add_note(started.said())
+            raise
 
 
 @contextmanager

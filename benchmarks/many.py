@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.calls import Answer, Listed, Reader
 from benchmarks.compare import compared
 from benchmarks.load import drained_per_second
-from benchmarks.manager import BULK_CONNECTIONS, Manager, managed
+from benchmarks.manager import BULK_CONNECTIONS, Manager, managed, queued_per_second
 from benchmarks.plan import Plan
 from benchmarks.prefill import CROWDED, OLD, OTHERS
 from benchmarks.processes import Broken
@@ -55,8 +55,8 @@ def rates(manager: Manager, urls: Urls, plan: Plan) -> Row:
 
 def _refilled(manager: Manager, tasks: int) -> float:
     """Queue tasks and work off as many; seconds of the working off."""
-    manager.queue(CROWDED, tasks)
-    rate = drained_per_second(manager.port, CROWDED, tasks=tasks, connections=BULK_CONNECTIONS)
+    queued_per_second([manager], CROWDED, tasks)
+    rate = drained_per_second([manager.port], CROWDED, tasks=tasks, connections=BULK_CONNECTIONS)
     return tasks / rate
 
 

@@ -1,6 +1,7 @@
 """How much is measured: enough for steady medians, or enough to see that all of it runs."""
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +16,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks of one turn of `queue_many`, and of `report`."""
     drain_tasks: int = 40_000
     """Tasks of one turn of `jsonrpc-qm work`."""
+    worker_processes: int = 2
+    """Of `jsonrpc-qm work`, all together."""
     latency_samples: int = 500
     queued: int = 1_000_000
     scheduled: int = 300_000
@@ -29,6 +32,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     polls: int = 2_000
     idle_seconds: float = 15.0
     starts: int = 9
+    several_rounds: int = 3
+    """Turns of two and of four managers."""
+    sized: int = 100_000
+    """Tasks whose room is measured."""
 
 
 FULL = Plan()
@@ -51,3 +58,23 @@ QUICK = Plan(
     starts=3,
 )
 """Under a minute; too little to judge by."""
+
+STORAGES = replace(FULL, rounds=5, queued=800_000, scheduled=100_000, finished=100_000)
+"""For each of several storages."""
+
+QUICK_STORAGES = replace(
+    QUICK,
+    rounds=2,
+    queue_calls=1_000,
+    bulk_tasks=4_000,
+    drain_tasks=4_000,
+    latency_samples=30,
+    queued=8_000,
+    scheduled=1_000,
+    finished=1_000,
+    few=2_000,
+    drains=1,
+    several_rounds=1,
+    sized=2_000,
+)
+"""About two minutes; too little to judge by."""

@@ -19,6 +19,9 @@ HOST = "127.0.0.1"
 STOP_SECONDS = 20.0
 """After this long a process that was told to stop is killed."""
 
+_SAID = 2000
+"""Bytes of what a process said that are worth showing."""
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,9 +50,13 @@ class Process:
         """Raise Broken, with the last it said, when it has ended."""
         code = self._process.poll()
         if code is not None:
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace")[-2000:]
-            raise Broken(f"{self._process.args!r} ended with {code}:\n{said}")
+            raise Broken(f"{self._process.args!r} ended with {code}:\n{self.said()}")
+
+    def said(self) -> str:
+        """The last that it wrote to stderr."""
+        written = os.fstat(self._errors.fileno()).st_size
+        last = os.pread(self._errors.fileno(), _SAID, max(written - _SAID, 0))
+        return last.decode(errors="replace")
 
     def stop(self) -> None:
         """End it as an operator would."""

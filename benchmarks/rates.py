@@ -1,10 +1,16 @@
-"""How many calls and tasks a second, beside the floor."""
+"""How many calls and tasks a second: loads on managers, turn by turn."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import msgspec
 
 from benchmarks.calls import BULK, check_success, queue_requests
-from benchmarks.compare import Comparison, Turn, compared
+from benchmarks.compare import Comparison, Turn
+from benchmarks.drain import worked_off
 from benchmarks.floor import TASK
 from benchmarks.load import calls_per_second, drained_per_second
-from benchmarks.manager import BULK_CONNECTIONS, Manager
+from benchmarks.manager import BULK_CONNECTIONS, Manager, queued_per_second
 from benchmarks.plan import Plan
 from benchmarks.processes import Broken
 from benchmarks.row import Row
@@ -13,6 +19,42 @@ CONNECTIONS = 32
 
 FLOOR_UNIT = "requests/s"
 UNIT = "tasks/s"
+
+Load = Callable[[Sequence[Manager], Plan], AbstractContextManager[Turn]]
+"""A load spread over managers of one storage: each turn is one more; at the end all is counted."""
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A rate that is measured."""
+
+    key: str
+    what: str
+    of_floor: float
+    """What it has to reach beside the floor."""
+    load: Load
+
+    def row(self, measured: Comparison) -> Row:
+        """It beside the floor."""
+        return compared_row(
+            self.key, self.what, measured, base_unit=FLOOR_UNIT, target=self.of_floor
+        )
+
+
+def compared_row(
+    key: str, what: str, measured: Comparison, *, base_unit: str, target: float | None
+) -> Row:
+    """Tasks a second beside what they were compared with."""
+    return Row(
+        key=key,
+        what=what,
+        unit=UNIT,
+        figure=measured.figure,
+        target=target,
+        base=measured.base,
+        base_unit=base_unit,
+        ratio=measured.ratio,
+        spread=measured.spread,
+    )
 
 
 def floor_turn(port: int, plan: Plan) -> Turn:
@@ -24,7 +66,7 @@ def floor_turn(port: int, plan: Plan) -> Turn:
 
     def turn() -> float:
         return calls_per_second(
-            port,
+            [port],
             queue_requests("queue"),
             calls=plan.floor_requests,
             connections=CONNECTIONS,
@@ -34,60 +76,62 @@ def floor_turn(port: int, plan: Plan) -> Turn:
     return turn
 
 
-def rate_row(key: str, what: str, measured: Comparison, target: float) -> Row:
-    """A rate beside the floor."""
-    return Row(
-        key=key,
-        what=what,
-        unit=UNIT,
-        figure=measured.figure,
-        target=target,
-        base=measured.base,
-        base_unit=FLOOR_UNIT,
-        ratio=measured.ratio,
-        spread=measured.spread,
-    )
-
-
-def single_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
+@contextmanager
+def single_calls(managers: Sequence[Manager], plan: Plan) -> Iterator[Turn]:
     """`queue`, one task a call."""
+    queued = 0
 
     def turn() -> float:
+        nonlocal queued
+        queued += plan.queue_calls
         return calls_per_second(
-            manager.port,
+            [manager.port for manager in managers],
             queue_requests("queue"),
             calls=plan.queue_calls,
             connections=CONNECTIONS,
             check=check_success,
         )
 
-    measured = compared("queue", floor, turn, plan.rounds)
-    manager.expect("queue", queued=plan.rounds * plan.queue_calls)
-    what = f"single `queue` calls, {CONNECTIONS} connections"
-    return rate_row("queue", what, measured, 0.5)
+    yield turn
+    managers[0].expect("queue", queued=queued)
 
 
-def bulk_calls(manager: Manager, floor: Turn, plan: Plan) -> Row:
+@contextmanager
+def bulk_calls(managers: Sequence[Manager], plan: Plan) -> Iterator[Turn]:
     """`queue_many` by BULK."""
+    queued = 0
 
     def turn() -> float:
-        return manager.queue("queue-many", plan.bulk_tasks)
+        nonlocal queued
+        queued += plan.bulk_tasks
+        return queued_per_second(managers, "queue-many", plan.bulk_tasks)
 
-    measured = compared("queue-many", floor, turn, plan.rounds)
-    manager.expect("queue-many", queued=plan.rounds * plan.bulk_tasks)
-    return rate_row("queue-many", f"`queue_many` by {BULK}", measured, 5.0)
+    yield turn
+    managers[0].expect("queue-many", queued=queued)
 
 
-def reports(manager: Manager, floor: Turn, plan: Plan) -> Row:
+@contextmanager
+def reports(managers: Sequence[Manager], plan: Plan) -> Iterator[Turn]:
     """Claim and complete through `report` by BULK."""
+    completed = 0
 
     def turn() -> float:
-        manager.queue("report", plan.bulk_tasks)
+        nonlocal completed
+        completed += plan.bulk_tasks
+        queued_per_second(managers, "report", plan.bulk_tasks)
         return drained_per_second(
-            manager.port, "report", tasks=plan.bulk_tasks, connections=BULK_CONNECTIONS
+            [manager.port for manager in managers],
+            "report",
+            tasks=plan.bulk_tasks,
+            connections=BULK_CONNECTIONS,
         )
 
-    measured = compared("report", floor, turn, plan.rounds)
-    manager.expect("report", queued=0, started=0, completed=plan.rounds * plan.bulk_tasks)
-    what = f"claim and complete through `report` by {BULK}"
-    return rate_row("report", what, measured, 4.0)
+    yield turn
+    managers[0].expect("report", queued=0, started=0, completed=completed)
+
+
+QUEUE = Rate("queue", f"single `queue` calls, {CONNECTIONS} connections", 0.5, single_calls)
+QUEUE_MANY = Rate("queue-many", f"`queue_many` by {BULK}", 5.0, bulk_calls)
+REPORT = Rate("report", f"claim and complete through `report` by {BULK}", 4.0, reports)
+WORK = Rate("work", "no-op tasks through `jsonrpc-qm work --processes 2`", 1.5, worked_off)
+RATES = (QUEUE, QUEUE_MANY, REPORT, WORK)

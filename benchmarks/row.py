@@ -6,8 +6,8 @@ import msgspec
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A figure, beside its base when it has one, and what it has to reach.
 
-    With a base the ratio has to be at least `target`; without one the figure itself, in `unit`, at
-    most `target`.
+    With a ratio that has to be at least `target`; without one the figure itself, in `unit`, at most
+    `target`.
     """
 
     key: str
@@ -15,7 +15,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     unit: str
     figure: float
-    target: float
+    target: float | None
+    """None where nothing is to be reached."""
     base: float | None = None
     base_unit: str = ""
     ratio: float | None = None
@@ -23,8 +24,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     spread: tuple[float, float] | None = None
     """The smallest and the largest single ratio, or single figure where there is no base."""
     note: str = ""
+    storage: str = ""
+    """What `--on` chooses by, of figures about one of several storages."""
 
     @property
-    def reached(self) -> bool:
-        """Whether the target is met."""
+    def reached(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        if self.target is None:
+            return None
         return self.figure <= self.target if self.ratio is None else self.ratio >= self.target

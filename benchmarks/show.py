@@ -26,16 +26,26 @@ def progress(line: str) -> None:
 def cells(row: Row) -> tuple[str, ...]:
     """A row under HEADINGS."""
     base = "" if row.base is None else f"{number(row.base)} {row.base_unit}"
+    verdicts = {True: "yes", False: "no", None: ""}
     ratio = "" if row.ratio is None else f"{row.ratio:.2f} x"
     least = row.ratio is not None
-    target = f"at least {row.target:g} x" if least else f"at most {row.target:g} {row.unit}"
+    target = ""
+    if row.target is not None:
+        target = f"at least {row.target:g} x" if least else f"at most {row.target:g} {row.unit}"
     spread = ""
     if row.spread is not None:
         unit = "x" if least else row.unit
         spread = f"{number(row.spread[0])} to {number(row.spread[1])} {unit}"
-    reached = "yes" if row.reached else "no"
     told = "; ".join(part for part in (spread, row.note) if part)
-    return (row.what, base, f"{number(row.figure)} {row.unit}", ratio, target, reached, told)
+    return (
+        row.what,
+        base,
+        f"{number(row.figure)} {row.unit}",
+        ratio,
+        target,
+        verdicts[row.reached],
+        told,
+    )
 
 
 def number(figure: float) -> str:
@@ -51,7 +61,7 @@ def table(rows: Sequence[Row]) -> Table:
     for column in (1, 2, 3, 4):
         made.columns[column].justify = "right"
     for row in rows:
-        made.add_row(*cells(row), style="" if row.reached else "red")
+        made.add_row(*cells(row), style="red" if row.reached is False else "")
     return made
 
 

@@ -60,3 +60,60 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     """How many tasks it holds."""
     drain: bool
+
+
+class TaskTransition(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of `history`."""
+
+    at: datetime
+    before: str | None = msgspec.field(default=None, name="from")
+    """The status that the task left; None for the first."""
+    to: str
+    """The status that it got."""
+    worker: str | None = None
+    """Who held it then."""
+    reason: str | None = None
+    """What led to it: an error in a line, `lease expired`, `released`, `cancel requested`,
+    `retried`."""
+    tasks: list[str] = []
+    """The ids of the tasks that its completion queued."""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a task isn't running, or what it is doing."""
+
+    code: str
+    """`scheduled`, `paused`, `no_worker`, `draining`, `behind`, `running`, `cancel_requested` or
+    `finished`."""
+    message: str
+    """The same for people."""
+    until: datetime | None = None
+    """When that changes by itself."""
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What `explain` answers."""
+
+    id: str
+    status: str
+    reasons: list[Reason]
+    """The one that keeps it longest first; at least one."""
+
+
+class NameRates(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tasks of one name came and went."""
+
+    queued: list[int]
+    """In each step, the oldest first."""
+    finished: list[int]
+    """Completed, failed or cancelled in each step."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What `rates` answers."""
+
+    interval: float
+    """Seconds of a step."""
+    until: datetime
+    """When the last step ended."""
+    names: dict[str, NameRates]

@@ -134,6 +134,18 @@ class Rules:
         steps = (Step("transition", others), Step("complete", completed))
         return Operation(steps, lambda ended, done: _filled_in(built, ended, done))
 
+    def retry_many(self, ids: Sequence[str]) -> Operation[int]:
+        """Queue those of some tasks anew that have failed or were cancelled; how many."""
+        return _counted([Retry(id=id) for id in ids])
+
+    def cancel_many(self, ids: Sequence[str]) -> Operation[int]:
+        """Cancel those of some tasks that are unfinished; how many."""
+        return _counted([Cancel(id=id) for id in ids])
+
+    def delete_many(self, ids: Sequence[str]) -> Operation[int]:
+        """Delete those of some tasks that are finished; how many."""
+        return Operation((Step("delete", ids),), lambda deleted: deleted.count(True))
+
     def saw(self, worker: str, names: Sequence[str] = ()) -> Operation[bool]:
         """Remember that a worker was heard of; whether it is asked to drain."""
         sighting = Sighting(worker=worker, names=tuple(names))
@@ -174,7 +186,7 @@ class Rules:
         if call.run_at is not None:
             if call.delay is not None:
                 raise InvalidParams.of("run_at", "give delay or run_at, not both")
-            run_at = _moment("run_at", call.run_at)
+            run_at = moment_given("run_at", call.run_at)
         backoff = None
         if call.backoff is not None and call.backoff != DEFAULT_BACKOFF:
             backoff = from_parsed(call.backoff, "backoff")
@@ -300,6 +312,13 @@ def _single(event: Event) -> Operation[Record]:
     return Operation((Step("transition", [event]),), lambda records: _accepted(records[0]))
 
 
+def _counted(events: Sequence[Event]) -> Operation[int]:
+    return Operation(
+        (Step("transition", events),),
+        lambda records: sum(isinstance(each, Record) for each in records),
+    )
+
+
 def _accepted(answer: T | QueueError) -> T:
     if isinstance(answer, QueueError):
         raise answer
@@ -314,7 +333,8 @@ def _duration(duration: float | None) -> int | None:
     return None if duration is None else _at_least_one(duration)
 
 
-def _moment(param: str, value: datetime) -> int:
+def moment_given(param: str, value: datetime) -> int:
+    """A time that a caller gave as a moment; `param` names it in the error."""
     if value.tzinfo is None:
         raise InvalidParams.of(param, "a time needs its offset from UTC")
     try:

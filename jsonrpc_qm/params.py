@@ -23,6 +23,7 @@ LIST_LIMITS = {
     "outcomes": 10_000,
     "leases": 10_000,
     "names": 500,
+    "ids": 10_000,
 }
 """How many members each list parameter may have."""
 
@@ -47,11 +48,15 @@ Duration = Annotated[float, Meta(gt=0, le=TEN_YEARS, description="Seconds, more 
 Wait = Annotated[float, Meta(ge=0, le=MAX_WAIT, description="Seconds to hold the answer.")]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 time.")]
 UniqueKey = Annotated[str, Meta(min_length=1, max_length=200)]
-Metadata = Annotated[dict[str, str], Meta(max_length=32)]
+MAX_METADATA = 32
+"""How many members metadata may have."""
+
+Metadata = Annotated[dict[str, str], Meta(max_length=MAX_METADATA)]
 MaxTasks = Annotated[int, Meta(ge=1, le=1000, description="Tasks to take at most.")]
 Names = Annotated[list[Name], Meta(min_length=1), _listed("names", "Task names to take from.")]
 FinishedStatus = Literal["completed", "failed", "cancelled"]
 AnyStatus = Literal["queued", "started", "completed", "failed", "cancelled"]
+Query = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -117,12 +122,18 @@ class ListTasksParams(Params):
     """Only tasks in this state."""
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
     """Tasks on a page; default 50."""
-    cursor: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    cursor: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
     """The next_cursor of the page before."""
+    query: Query | None = None
+    """Only tasks with this text in their id, or in their parameters as compact JSON."""
+    since: Moment | None = None
+    """Only tasks queued at this RFC 3339 time or later."""
+    until: Moment | None = None
+    """Only tasks queued before this RFC 3339 time."""
 
 
 class IdParams(Params):
-    """`cancel`, `retry` and `delete_task`."""
+    """`cancel`, `retry`, `delete_task`, `history` and `explain`."""
 
     id: Id
 
@@ -269,6 +280,53 @@ class NameParams(Params):
     """`pause` and `resume`."""
 
     name: Name
+
+
+Ids = Annotated[list[Id], _listed("ids", "Task ids.")]
+
+
+class ManyParams(Params):
+    """`retry_many`, `cancel_many` and `delete_many`."""
+
+    ids: Ids | None = None
+    """These tasks; instead of the conditions that follow."""
+    name: Name | None = None
+    """Only tasks of this name."""
+    status: AnyStatus | None = None
+    """Only tasks in this state."""
+    query: Query | None = None
+    """Only tasks with this text in their id, or in their parameters as compact JSON."""
+    since: Moment | None = None
+    """Only tasks queued at this RFC 3339 time or later."""
+    until: Moment | None = None
+    """Only tasks queued before this RFC 3339 time."""
+    dry_run: bool | None = None
+    """True to count them only."""
+
+
+class RetryManyParams(ManyParams):
+    """`retry_many`."""
+
+    status: Literal["failed", "cancelled"] | None = None
+
+
+class CancelManyParams(ManyParams):
+    """`cancel_many`."""
+
+    status: Literal["queued", "started"] | None = None
+
+
+class DeleteManyParams(ManyParams):
+    """`delete_many`."""
+
+    status: FinishedStatus | None = None
+
+
+class RatesParams(Params):
+    """`rates`."""
+
+    name: Name | None = None
+    """Only tasks of this name."""
 
 
 class PurgeParams(Params):

@@ -57,6 +57,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     cancel_requested: int = 0
     started_at: int | None = None
     finished_at: int | None = None
+    history: str | None = None
+    """What history.py keeps of earlier attempts; None while there was one at most."""
 
 
 FIELDS = Record.__struct_fields__

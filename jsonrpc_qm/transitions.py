@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jsonrpc_qm.errors import InvalidState, LeaseLost
+from jsonrpc_qm.history import noted, why
 from jsonrpc_qm.jsontext import from_parsed
 from jsonrpc_qm.moments import seconds
 from jsonrpc_qm.record import SCHEDULED, UNFINISHED, Record, public_status
@@ -56,9 +57,11 @@ class Complete(WorkerEvent, frozen=True, kw_only=True):
     def apply(self, record: Record, now: int) -> Record:
         if self.is_repeat(record, "completed"):
             return record
-        return _finished(
-            self.held(record), now, "completed", outcome="completed", result=self.result
-        )
+        held = self.held(record)
+        if self.queue:
+            followers = [task.id for task in self.queue]
+            held = replace(held, history=noted(held, now, "completed", tasks=followers))
+        return _finished(held, now, "completed", outcome="completed", result=self.result)
 
 
 class Fail(WorkerEvent, frozen=True, kw_only=True):
@@ -89,7 +92,7 @@ class Release(WorkerEvent, frozen=True, kw_only=True):
         if record.cancel_requested:
             return _finished(held, now, "cancelled", outcome="released")
         run_at = record.run_at if self.delay is None else now + self.delay
-        return _requeued(held, now, run_at, outcome="released")
+        return _requeued(held, now, run_at, reason="released", outcome="released")
 
 
 class Extend(WorkerEvent, frozen=True, kw_only=True):
@@ -121,7 +124,8 @@ class Cancel(OfTask, frozen=True, kw_only=True):
         if record.status == "started":
             if record.cancel_requested:
                 return record
-            return replace(record, cancel_requested=1, updated_at=now)
+            history = noted(record, now, "started", reason="cancel requested")
+            return replace(record, cancel_requested=1, updated_at=now, history=history)
         if record.status not in UNFINISHED:
             raise InvalidState.of(self.id, record.status)
         return _finished(record, now, "cancelled", outcome=record.outcome)
@@ -134,7 +138,7 @@ class Retry(OfTask, frozen=True, kw_only=True):
         if record.status not in ("failed", "cancelled"):
             raise InvalidState.of(self.id, public_status(record.status))
         fresh = replace(record, attempts=0, failures=0, lost=0, expires_at=None)
-        return _requeued(fresh, now, now, outcome="retried", finished_at=None)
+        return _requeued(fresh, now, now, reason="retried", outcome="retried", finished_at=None)
 
 
 class Elapse(OfTask, frozen=True, kw_only=True):
@@ -187,7 +191,7 @@ def _lease_expired(record: Record, now: int) -> Record:
         return _finished(lost, now, "cancelled", outcome=None)
     if lost.lost > record.max_lost:
         return _finished(lost, now, "failed", outcome=None, error=_LEASE_EXPIRED)
-    return _requeued(lost, now, record.run_at, outcome=None)
+    return _requeued(lost, now, record.run_at, reason="lease expired", outcome=None)
 
 
 def _failed(
@@ -200,7 +204,7 @@ def _failed(
     if not retry or failures >= record.max_attempts:
         return _finished(failed, now, "failed", outcome=outcome, error=error)
     wait = _backoff_wait(failed) if delay is None else delay
-    return _requeued(failed, now, now + wait, outcome=outcome)
+    return _requeued(failed, now, now + wait, reason=why(error), outcome=outcome)
 
 
 def _backoff_wait(record: Record) -> int:
@@ -224,7 +228,9 @@ def _finished(record: Record, now: int, status: str, **changes: Any) -> Record:
     )
 
 
-def _requeued(record: Record, now: int, run_at: int, **changes: Any) -> Record:
+def _requeued(
+    record: Record, now: int, run_at: int, *, reason: str | None, **changes: Any
+) -> Record:
     changes.setdefault("finished_at", now)
     queued = replace(
         record,
@@ -234,6 +240,7 @@ def _requeued(record: Record, now: int, run_at: int, **changes: Any) -> Record:
         timeout_at=None,
         cancel_requested=0,
         updated_at=now,
+        history=noted(record, now, "queued", reason=reason),
         **changes,
     )
     return replace(queued, due_at=waiting_due_at(queued))

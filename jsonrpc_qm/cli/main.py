@@ -10,6 +10,7 @@ from jsonrpc_qm.cli.completion import completion
 from jsonrpc_qm.cli.exits import EXIT_CODES
 from jsonrpc_qm.cli.group import PROGRAM, Group
 from jsonrpc_qm.cli.serve import serve
+from jsonrpc_qm.cli.top import top
 from jsonrpc_qm.cli.work import work
 from jsonrpc_qm.version import VERSION
 
@@ -25,7 +26,10 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
     ),
     "Operate": (
         operators.stats,
+        top,
         operators.workers,
+        operators.history,
+        operators.explain,
         operators.drain,
         operators.pause,
         operators.resume,

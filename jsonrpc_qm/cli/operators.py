@@ -1,6 +1,5 @@
-"""Commands for operators: stats, workers, drain, pause, resume, purge, discover."""
+"""Commands for operators: what there is to see, and what keeps names and workers going."""
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,8 +8,10 @@ import click
 
 from jsonrpc_qm.cli.each import for_each
 from jsonrpc_qm.cli.exits import FAILED
+from jsonrpc_qm.cli.many import asks
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, console
+from jsonrpc_qm.cli.printable import printable
 from jsonrpc_qm.cli.values import duration
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.task import FINISHED
@@ -18,6 +19,7 @@ from jsonrpc_qm.task import FINISHED
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from jsonrpc_qm.answers import TaskTransition
     from jsonrpc_qm.client.sync import Client
 
 
@@ -97,6 +99,43 @@ def workers(manager: "Client", out: Output) -> None:
     out.table(worker_rows(found))
 
 
+@click.command("history")
+@click.argument("id")
+@manager_command
+def history(manager: "Client", out: Output, *, id: str) -> None:
+    """Show what has happened to a task.
+
+    \b
+    Example:
+      jsonrpc-qm history 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+    """
+    out.show(manager.history(id), _history_table)
+
+
+def _history_table(steps: "list[TaskTransition]") -> "RenderableType":
+    from jsonrpc_qm.cli.tables import history_rows
+
+    return history_rows(steps)
+
+
+@click.command("explain")
+@click.argument("id")
+@manager_command
+def explain(manager: "Client", out: Output, *, id: str) -> None:
+    """Say why a task isn't running.
+
+    \b
+    Example:
+      jsonrpc-qm explain 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+    """
+    explanation = manager.explain(id)
+    if out.as_json:
+        out.document(explanation)
+        return
+    for reason in explanation.reasons:
+        out.line(f"{explanation.status}: {printable(reason.message)}")
+
+
 @click.command("drain")
 @click.argument("workers", metavar="WORKER...", nargs=-1, required=True)
 @manager_command
@@ -160,11 +199,6 @@ def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
         out.document(deleted)
     else:
         out.line(f"{deleted} deleted")
-
-
-def asks() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
 
 
 def _question(name: str | None, status: str | None, older_than: float | None) -> str:

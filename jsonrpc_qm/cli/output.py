@@ -86,7 +86,8 @@ def _members(value: Any) -> Any:
     if isinstance(value, datetime):
         return rfc3339(moment_of(value))
     if isinstance(value, msgspec.Struct):
-        members = msgspec.structs.asdict(value)
+        fields = msgspec.structs.fields(value)
+        members = {field.encode_name: getattr(value, field.name) for field in fields}
         # Only a claimed task has a token.
         if members.get("token", 0) is None:
             del members["token"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from jsonrpc_qm.cli.each import for_each
+from jsonrpc_qm.cli.many import change, which_options
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, json_text
 from jsonrpc_qm.cli.values import duration, json_value, key_value, moment
@@ -141,6 +141,9 @@ def _whole_detail(task: Task) -> "RenderableType":
 @click.command("list")
 @option("--name", help="Only tasks of this name.")
 @option("--status", type=click.Choice([str(status) for status in Status]), help="Only these.")
+@option("--query", help="Only tasks with this text in their id or parameters.")
+@option("--since", type=moment, help="Only tasks queued at this time or later.")
+@option("--until", type=moment, help="Only tasks queued before this time.")
 @option("--limit", type=int, help="Tasks in a page, 1 to 1000.  [default: 50; with --all 1000]")
 @option("--cursor", help="Go on from here: the next_cursor of the page before.")
 @option("--all", "every", is_flag=True, help="All pages, one after the other.")
@@ -154,7 +157,7 @@ def list_tasks(
     \b
     Examples:
       jsonrpc-qm list --status failed
-      jsonrpc-qm retry $(jsonrpc-qm list --status failed --name report --all -q)
+      jsonrpc-qm list --query '"month":3' --since 2030-01-31T08:00:00Z
     """
     if limit is None:
         limit = LARGEST_PAGE if every else PAGE
@@ -195,16 +198,17 @@ def _print_as_one_document(pages: "Iterator[TaskPage]", out: Output) -> None:
 
 
 @click.command("cancel")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@which_options("queued", "started")
 @manager_command
-def cancel(manager: "Client", out: Output, *, ids: Sequence[str]) -> None:
-    """Cancel tasks: a queued one at once, a started one by asking its worker.
+def cancel(manager: "Client", out: Output, **which: Any) -> None:
+    """Cancel tasks: queued ones at once, started ones by asking their workers.
 
     \b
-    Example:
+    Examples:
       jsonrpc-qm cancel 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+      jsonrpc-qm cancel --name report --query '"month":3'
     """
-    for_each(out, ids, manager.cancel, _cancelled_line)
+    change(out, "cancel", manager.cancel, manager.cancel_many, _cancelled_line, **which)
 
 
 def _cancelled_line(_: str, task: Task) -> str:
@@ -213,26 +217,36 @@ def _cancelled_line(_: str, task: Task) -> str:
 
 
 @click.command("retry")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@which_options("failed", "cancelled")
 @manager_command
-def retry(manager: "Client", out: Output, *, ids: Sequence[str]) -> None:
+def retry(manager: "Client", out: Output, **which: Any) -> None:
     """Queue failed or cancelled tasks again, with all their attempts.
 
     \b
-    Example:
-      jsonrpc-qm retry $(jsonrpc-qm list --status failed --all -q)
+    Examples:
+      jsonrpc-qm retry 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+      jsonrpc-qm retry --name report --status failed --since 2030-01-31T08:00:00Z
     """
-    for_each(out, ids, manager.retry, lambda _, task: f"{task.id} {task.status}")
+    change(out, "retry", manager.retry, manager.retry_many, _retried_line, **which)
+
+
+def _retried_line(_: str, task: Task) -> str:
+    return f"{task.id} {task.status}"
 
 
 @click.command("delete")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@which_options("completed", "failed", "cancelled")
 @manager_command
-def delete(manager: "Client", out: Output, *, ids: Sequence[str]) -> None:
+def delete(manager: "Client", out: Output, **which: Any) -> None:
     """Delete finished tasks.
 
     \b
-    Example:
+    Examples:
       jsonrpc-qm delete 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
+      jsonrpc-qm delete --name report --status cancelled
     """
-    for_each(out, ids, manager.delete_task, lambda key, _: f"{key} deleted")
+    change(out, "delete", manager.delete_task, manager.delete_many, _deleted_line, **which)
+
+
+def _deleted_line(id: str, _: bool) -> str:
+    return f"{id} deleted"

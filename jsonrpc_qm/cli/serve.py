@@ -153,7 +153,7 @@ def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, FirstTask]":
 
 
 def greeting(url: str, storage: str, *, app: str | None, first: FirstTask) -> str:
-    """Where the manager listens, what keeps the tasks, and how to queue a first one."""
+    """Where the manager listens, what keeps the tasks, how to queue a first one and watch it."""
     lost = " (tasks are lost when it stops)" if storage.startswith("memory:") else ""
     reachable = reachable_url(url)
     where = "" if reachable == DEFAULT_URL else f" --manager {reachable}"
@@ -169,7 +169,9 @@ def greeting(url: str, storage: str, *, app: str | None, first: FirstTask) -> st
         f"  {queue}{where}\n"
         f"  {shlex.join([*curl, json.dumps(call)])}\n"
         "Work on it:\n"
-        f"  {PROGRAM} {work}{where}"
+        f"  {PROGRAM} {work}{where}\n"
+        "Watch it:\n"
+        f"  {reachable}/"
     )
 
 

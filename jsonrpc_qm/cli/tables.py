@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jsonrpc_qm.answers import WorkerInfo
+from jsonrpc_qm.answers import TaskTransition, WorkerInfo
 from jsonrpc_qm.cli.output import json_text
 from jsonrpc_qm.cli.printable import printable, printable_lines
 from jsonrpc_qm.task import Status, Task
@@ -34,7 +34,7 @@ LONGEST_VALUE = 2000
 def task_rows(tasks: Iterable[Task], *, header: bool = True) -> Table:
     """One row a task."""
     now = datetime.now(UTC)
-    table = _table(header=header)
+    table = plain_table(header=header)
     table.add_column("ID", no_wrap=True)
     table.add_column("NAME")
     table.add_column("STATUS", no_wrap=True)
@@ -42,11 +42,11 @@ def task_rows(tasks: Iterable[Task], *, header: bool = True) -> Table:
     table.add_column("AGE", no_wrap=True, justify="right")
     for task in tasks:
         table.add_row(
-            _text(task.id),
-            _yielding(task.name),
+            cell(task.id),
+            yielding_cell(task.name),
             _status(task, short=True),
-            _text(f"{task.attempts}/{task.max_attempts}"),
-            _text(age((now - task.created_at).total_seconds())),
+            cell(f"{task.attempts}/{task.max_attempts}"),
+            cell(age((now - task.created_at).total_seconds())),
         )
     return table
 
@@ -66,13 +66,13 @@ def task_detail(task: Task, *, whole: bool = True) -> RenderableType:
 
 def claimed_rows(tasks: Sequence[Task]) -> Table:
     """Claimed tasks with what a worker needs to finish them."""
-    table = _table()
+    table = plain_table()
     for heading in ("ID", "TOKEN", "NAME"):
         table.add_column(heading, no_wrap=True)
     table.add_column("PARAMETERS")
     for task in tasks:
         parameters = json_text(task.parameters)
-        table.add_row(_text(task.id), str(task.token), _text(task.name), _yielding(parameters))
+        table.add_row(cell(task.id), str(task.token), cell(task.name), yielding_cell(parameters))
     return table
 
 
@@ -81,7 +81,7 @@ def stats_table(stats: dict[str, Any]) -> RenderableType:
     names: dict[str, dict[str, Any]] = stats["names"]
     any_paused = any(counts["paused"] for counts in names.values())
     # One space between, so that all fits into 80 columns.
-    table = _table(footer=len(names) > 1, space=1)
+    table = plain_table(footer=len(names) > 1, space=1)
     table.add_column("NAME", footer="total")
     for state in STATES:
         total = sum(counts[state] for counts in names.values())
@@ -91,19 +91,37 @@ def stats_table(stats: dict[str, Any]) -> RenderableType:
         table.add_column("", no_wrap=True)
     for name, counts in sorted(names.items()):
         oldest = counts["oldest_queued_age"]
-        row = [_yielding(name)]
-        row += [_text(str(counts[state]), _count_style(state, counts)) for state in STATES]
-        row.append(_text("-" if oldest is None else age(oldest)))
+        row = [yielding_cell(name)]
+        row += [cell(str(counts[state]), _count_style(state, counts)) for state in STATES]
+        row.append(cell("-" if oldest is None else age(oldest)))
         if any_paused:
-            row.append(_text("paused" if counts["paused"] else "", "yellow"))
+            row.append(cell("paused" if counts["paused"] else "", "yellow"))
         table.add_row(*row)
-    return Group(table, Text(), _text(_manager_line(stats), "dim"))
+    return Group(table, Text(), cell(_manager_line(stats), "dim"))
+
+
+def history_rows(steps: Sequence[TaskTransition]) -> Table:
+    """One row a step."""
+    table = plain_table()
+    table.add_column("AT", no_wrap=True)
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("WORKER")
+    table.add_column("REASON")
+    for step in steps:
+        queued = f"queued {', '.join(step.tasks)}" if step.tasks else ""
+        table.add_row(
+            step.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+            cell(step.to, STYLES[step.to]),
+            yielding_cell(step.worker or ""),
+            yielding_cell(step.reason or queued),
+        )
+    return table
 
 
 def worker_rows(workers: Sequence[WorkerInfo]) -> Table:
     """One row a worker."""
     now = datetime.now(UTC)
-    table = _table()
+    table = plain_table()
     table.add_column("WORKER", no_wrap=True, overflow="fold")
     table.add_column("RUNNING", justify="right", no_wrap=True)
     table.add_column("SEEN", justify="right", no_wrap=True)
@@ -111,11 +129,11 @@ def worker_rows(workers: Sequence[WorkerInfo]) -> Table:
     table.add_column("NAMES")
     for worker in workers:
         table.add_row(
-            _text(worker.worker),
+            cell(worker.worker),
             str(worker.running),
             age((now - worker.last_seen).total_seconds()),
-            _text("draining", "yellow") if worker.drain else _text("working"),
-            _yielding(", ".join(worker.names)),
+            cell("draining", "yellow") if worker.drain else cell("working"),
+            yielding_cell(", ".join(worker.names)),
         )
     return table
 
@@ -133,7 +151,8 @@ def age(seconds: float) -> str:
     return f"{left // 86400}d"
 
 
-def _table(*, header: bool = True, footer: bool = False, space: int = 2) -> Table:
+def plain_table(*, header: bool = True, footer: bool = False, space: int = 2) -> Table:
+    """A table without lines; `space` is what is between its columns."""
     return Table(
         box=None,
         show_header=header,
@@ -145,11 +164,12 @@ def _table(*, header: bool = True, footer: bool = False, space: int = 2) -> Tabl
     )
 
 
-def _text(text: str, style: str = "") -> Text:
+def cell(text: str, style: str = "") -> Text:
+    """A text of others, on one line."""
     return Text(printable(text), style=style)
 
 
-def _yielding(text: str) -> Text:
+def yielding_cell(text: str) -> Text:
     """A cell that is cut where the terminal is too narrow, so that the others are not.
 
     Its column must not say no_wrap: rich takes from columns that wrap first, and this cell does not
@@ -160,8 +180,8 @@ def _yielding(text: str) -> Text:
 
 def _value(text: str, whole: bool) -> Text:
     if whole or len(text) <= LONGEST_VALUE:
-        return _text(text)
-    return _text(f"{text[:LONGEST_VALUE]}... ({len(text)} characters; --json prints all)")
+        return cell(text)
+    return cell(f"{text[:LONGEST_VALUE]}... ({len(text)} characters; --json prints all)")
 
 
 def _status(task: Task, *, short: bool = False) -> Text:
@@ -172,7 +192,7 @@ def _status(task: Task, *, short: bool = False) -> Text:
         status = due if short else f"queued, {due}"
     elif task.status == Status.STARTED and task.cancel_requested:
         status = "cancelling" if short else "started, cancel requested"
-    return _text(status, STYLES[task.status])
+    return cell(status, STYLES[task.status])
 
 
 def _members(task: Task) -> Iterable[tuple[str, str | Text]]:
@@ -203,7 +223,7 @@ def _members(task: Task) -> Iterable[tuple[str, str | Text]]:
 def _error_members(task: Task) -> Iterable[tuple[str, str | Text]]:
     if task.error:
         said = f"{task.error.get('type')}: {task.error.get('message')}"
-        yield "error", _text(said, "red")
+        yield "error", cell(said, "red")
         if "data" in task.error:
             yield "error data", json_text(task.error["data"])
 

@@ -7,11 +7,19 @@ from datetime import datetime
 from io import BytesIO
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
+from jsonrpc_qm.answers import (
+    Explanation,
+    HeartbeatAnswer,
+    Rates,
+    ReportAnswer,
+    TaskPage,
+    TaskTransition,
+    WorkerInfo,
+)
 from jsonrpc_qm.client import calls
-from jsonrpc_qm.client.calls import Call
+from jsonrpc_qm.client.calls import Call, Which
 from jsonrpc_qm.client.protocol import (
     DEFAULT_URL,
     Endpoint,
@@ -128,10 +136,21 @@ class AsyncClient:
         status: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        query: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> TaskPage:
         """As `Client.list_tasks`."""
-        call = calls.list_tasks(name=name, status=status, limit=limit, cursor=cursor)
-        return await self._send(call)
+        which = {"name": name, "status": status, "query": query, "since": since, "until": until}
+        return await self._send(calls.list_tasks(limit=limit, cursor=cursor, **which))
+
+    async def history(self, id: str) -> list[TaskTransition]:
+        """As `Client.history`."""
+        return await self._send(calls.history(id))
+
+    async def explain(self, id: str) -> Explanation:
+        """As `Client.explain`."""
+        return await self._send(calls.explain(id))
 
     async def cancel(self, id: str) -> Task:
         """As `Client.cancel`."""
@@ -209,6 +228,10 @@ class AsyncClient:
         """As `Client.stats`."""
         return await self._send(calls.stats())
 
+    async def rates(self, name: str | None = None) -> Rates:
+        """As `Client.rates`."""
+        return await self._send(calls.rates(name))
+
     async def workers(self) -> list[WorkerInfo]:
         """As `Client.workers`."""
         return await self._send(calls.workers())
@@ -224,6 +247,18 @@ class AsyncClient:
     async def resume(self, name: str) -> bool:
         """As `Client.resume`."""
         return await self._send(calls.resume(name))
+
+    async def retry_many(self, **which: Unpack[Which]) -> int:
+        """As `Client.retry_many`."""
+        return await self._send(calls.change_many("retry_many", which))
+
+    async def cancel_many(self, **which: Unpack[Which]) -> int:
+        """As `Client.cancel_many`."""
+        return await self._send(calls.change_many("cancel_many", which))
+
+    async def delete_many(self, **which: Unpack[Which]) -> int:
+        """As `Client.delete_many`."""
+        return await self._send(calls.change_many("delete_many", which))
 
     async def purge(
         self,

@@ -9,18 +9,27 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
+from jsonrpc_qm.answers import (
+    Explanation,
+    HeartbeatAnswer,
+    Rates,
+    ReportAnswer,
+    TaskPage,
+    TaskTransition,
+    WorkerInfo,
+)
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Task
+from jsonrpc_qm.tracing import carried, with_carried
 
 T = TypeVar("T")
 
@@ -54,6 +63,20 @@ class Call(Generic[T]):
     """Seconds that the manager may take its time, on top of the client's timeout."""
 
 
+class Which(TypedDict, total=False):
+    """Which tasks to change: some ids, or all that meet the conditions of `list_tasks`."""
+
+    ids: Sequence[str] | None
+    """Up to 10,000; instead of conditions."""
+    name: str | None
+    status: str | None
+    query: str | None
+    since: datetime | None
+    until: datetime | None
+    dry_run: bool
+    """Only count them."""
+
+
 _TASK = msgspec.json.Decoder(Answer[Task])
 _TASKS = msgspec.json.Decoder(Answer[list[Task]])
 _PAGE = msgspec.json.Decoder(Answer[TaskPage])
@@ -61,6 +84,9 @@ _HEARTBEAT = msgspec.json.Decoder(Answer[HeartbeatAnswer])
 _REPORT = msgspec.json.Decoder(Answer[ReportAnswer])
 _STATS = msgspec.json.Decoder(Answer[dict[str, Any]])
 _WORKERS = msgspec.json.Decoder(Answer[list[WorkerInfo]])
+_HISTORY = msgspec.json.Decoder(Answer[list[TaskTransition]])
+_EXPLANATION = msgspec.json.Decoder(Answer[Explanation])
+_RATES = msgspec.json.Decoder(Answer[Rates])
 _FLAG = msgspec.json.Decoder(Answer[bool])
 _COUNT = msgspec.json.Decoder(Answer[int])
 _ANY = msgspec.json.Decoder(Answer[Any])
@@ -70,12 +96,15 @@ _encode = msgspec.json.Encoder().encode
 # msgspec would send null for NaN, and text for what is no JSON.
 _JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
+_TIMES = frozenset({"run_at", "since", "until"})
+
 _LISTS_OF_OBJECTS = frozenset({"tasks", "queue", "outcomes", "leases"})
 
 
 def queue(name: str, parameters: Any, **options: Any) -> Call[Task]:
     """`queue`; without an id it gets one here, which makes it safe to send again."""
-    return _call("queue", _TASK, _producible({"name": name, "parameters": parameters, **options}))
+    task = {"name": name, "parameters": parameters, **options}
+    return _call("queue", _TASK, _producible(task, carried()))
 
 
 def queue_many(tasks: Sequence[Mapping[str, Any]]) -> Call[list[Task]]:
@@ -90,7 +119,17 @@ def get_task(id: str, wait: float) -> Call[Task]:
 
 def list_tasks(**filters: Any) -> Call[TaskPage]:
     """`list_tasks`."""
-    return _call("list_tasks", _PAGE, filters)
+    return _call("list_tasks", _PAGE, _with_times(filters))
+
+
+def history(id: str) -> Call[list[TaskTransition]]:
+    """`history`."""
+    return _call("history", _HISTORY, {"id": id})
+
+
+def explain(id: str) -> Call[Explanation]:
+    """`explain`."""
+    return _call("explain", _EXPLANATION, {"id": id})
 
 
 def cancel(id: str) -> Call[Task]:
@@ -158,6 +197,11 @@ def stats() -> Call[dict[str, Any]]:
     return _call("stats", _STATS, {})
 
 
+def rates(name: str | None) -> Call[Rates]:
+    """`rates`."""
+    return _call("rates", _RATES, {"name": name})
+
+
 def workers() -> Call[list[WorkerInfo]]:
     """`workers`."""
     return _call("workers", _WORKERS, {})
@@ -176,6 +220,13 @@ def pause(name: str) -> Call[bool]:
 def resume(name: str) -> Call[bool]:
     """`resume`."""
     return _call("resume", _FLAG, {"name": name})
+
+
+def change_many(method: str, which: Which) -> Call[int]:
+    """`retry_many`, `cancel_many` and `delete_many`; many tasks take their time. Not repeated: the
+    number would be of what was left, and `retry_many` could undo a failure that came in between."""
+    params = _with_times({**which, "dry_run": which.get("dry_run") or None})
+    return _call(method, _COUNT, params, repeatable=False, wait=MAX_WAIT)
 
 
 def purge(**filters: Any) -> Call[int]:
@@ -254,22 +305,35 @@ def _objects(members: Iterable[Mapping[str, Any]], param: str) -> list[dict[str,
 
 
 def _all_producible(tasks: Iterable[Mapping[str, Any]], param: str) -> list[dict[str, Any]]:
+    carrier = carried()
     return [
-        _producible(task, f"{param}[{index}].") for index, task in enumerate(_objects(tasks, param))
+        _producible(task, carrier, f"{param}[{index}].")
+        for index, task in enumerate(_objects(tasks, param))
     ]
 
 
-def _producible(task: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Queue's params as JSON can hold them, with an id."""
+def _producible(
+    task: dict[str, Any], carrier: Mapping[str, str], prefix: str = ""
+) -> dict[str, Any]:
+    """Queue's params as JSON can hold them, with an id, and the trace that `carrier` tells of."""
     prepared = {key: value for key, value in task.items() if value is not None}
     if "id" not in prepared:
         prepared["id"] = new_id(str(prepared.get("name")))
-    run_at = prepared.get("run_at")
-    if isinstance(run_at, datetime):
-        if run_at.utcoffset() is None:
-            raise InvalidParams.of(f"{prefix}run_at", "a time without a time zone")
-        prepared["run_at"] = rfc3339(moment_of(run_at))
+    if carrier:
+        prepared["metadata"] = with_carried(prepared.get("metadata", {}), carrier)
+    prepared = _with_times(prepared, prefix)
     backoff = prepared.get("backoff")
     if isinstance(backoff, Backoff):
         prepared["backoff"] = msgspec.to_builtins(backoff)
+    return prepared
+
+
+def _with_times(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Params whose datetimes are texts."""
+    prepared = dict(params)
+    for param in _TIMES.intersection(params):
+        if isinstance(value := prepared[param], datetime):
+            if value.utcoffset() is None:
+                raise InvalidParams.of(f"{prefix}{param}", "a time without a time zone")
+            prepared[param] = rfc3339(moment_of(value))
     return prepared

@@ -4,11 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
-from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
+from jsonrpc_qm.answers import (
+    Explanation,
+    HeartbeatAnswer,
+    Rates,
+    ReportAnswer,
+    TaskPage,
+    TaskTransition,
+    WorkerInfo,
+)
 from jsonrpc_qm.client import calls
-from jsonrpc_qm.client.calls import Call
+from jsonrpc_qm.client.calls import Call, Which
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Task
 
@@ -123,9 +131,34 @@ class Verbs(ABC):
         status: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        query: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> TaskPage:
-        """Up to `limit` (1 to 1000) tasks, newest first; `cursor` from the page before."""
-        return self._send(calls.list_tasks(name=name, status=status, limit=limit, cursor=cursor))
+        """Up to `limit` (1 to 1000) tasks, newest first; `cursor` from the page before.
+
+        Only those queued from `since` on and before `until`, with the text `query` in their id or
+        their parameters as compact JSON. A page of such a search may be short, or empty, and have
+        a `next_cursor` nevertheless.
+        """
+        which = {"name": name, "status": status, "query": query, "since": since, "until": until}
+        return self._send(calls.list_tasks(limit=limit, cursor=cursor, **which))
+
+    def history(self, id: str) -> list[TaskTransition]:
+        """What has happened to a task, in order; the latest hundred steps, after the first.
+
+        Raises:
+            TaskNotFound: there is none.
+        """
+        return self._send(calls.history(id))
+
+    def explain(self, id: str) -> Explanation:
+        """Why a task isn't running, or what it is doing.
+
+        Raises:
+            TaskNotFound: there is none.
+        """
+        return self._send(calls.explain(id))
 
     def cancel(self, id: str) -> Task:
         """Cancel a queued task; ask the worker of a started one to end it.
@@ -240,6 +273,11 @@ class Verbs(ABC):
         """How many tasks each name has in which state (docs/protocol.md, `stats`)."""
         return self._send(calls.stats())
 
+    def rates(self, name: str | None = None) -> Rates:
+        """How many tasks of each name came and went, in steps of ten seconds over the last hour;
+        of the manager that answers, since it started."""
+        return self._send(calls.rates(name))
+
     def workers(self) -> list[WorkerInfo]:
         """The workers that the manager has heard of lately."""
         return self._send(calls.workers())
@@ -255,6 +293,22 @@ class Verbs(ABC):
     def resume(self, name: str) -> bool:
         """Let tasks of this name be claimed again; True."""
         return self._send(calls.resume(name))
+
+    def retry_many(self, **which: Unpack[Which]) -> int:
+        """Queue failed and cancelled tasks again: those that `which` describes, or all; how many.
+
+        Raises:
+            Unavailable: with `answer_lost` in its data, a part may be done; it is not repeated.
+        """
+        return self._send(calls.change_many("retry_many", which))
+
+    def cancel_many(self, **which: Unpack[Which]) -> int:
+        """Cancel queued and started tasks, as `retry_many` queues them again."""
+        return self._send(calls.change_many("cancel_many", which))
+
+    def delete_many(self, **which: Unpack[Which]) -> int:
+        """Delete finished tasks, as `retry_many` queues them again."""
+        return self._send(calls.change_many("delete_many", which))
 
     def purge(
         self,

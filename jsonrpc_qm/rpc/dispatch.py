@@ -20,7 +20,14 @@ from jsonrpcserver.sentinels import NOID
 from msgspec import UNSET, Raw, UnsetType
 from oslash.either import Right
 
-from jsonrpc_qm.errors import InternalError, InvalidRequest, ParseError, QueueError, TooLarge
+from jsonrpc_qm.errors import (
+    InternalError,
+    InvalidRequest,
+    MethodNotFound,
+    ParseError,
+    QueueError,
+    TooLarge,
+)
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.checking import Checker
 from jsonrpc_qm.rpc.manager import Manager
@@ -51,12 +58,26 @@ _anything = msgspec.json.Decoder(Raw).decode
 _encode = msgspec.json.Encoder().encode
 
 
+Run = Callable[[Call, bytes], Awaitable[Any]]
+"""A method with its manager: what it answers to a call's params, in JSON. Raises QueueError."""
+
+
 class Dispatcher:
     """Answers JSON-RPC requests with a manager's methods."""
 
-    def __init__(self, manager: Manager) -> None:
-        self._methods = {name: _bound(method, manager) for name, method in METHODS.items()}
-        self._methods["rpc.discover"] = _answering(_discover)
+    def __init__(
+        self,
+        manager: Manager,
+        *,
+        wrapped: Callable[[str, Run], Run] = lambda method, run: run,
+        refused: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        """`wrapped` gets each method once and gives what is called in its place; `refused` gets the
+        message of every error that no method has raised."""
+        runs = {name: _bound(method, manager) for name, method in METHODS.items()}
+        runs["rpc.discover"] = _discover
+        self._methods = {name: _answering(wrapped(name, run)) for name, run in runs.items()}
+        self._refused = refused
 
     async def answer(self, body: bytes, call: Call) -> bytes | None:
         """The answer to a request's body; None when there is nothing to say.
@@ -70,18 +91,18 @@ class Dispatcher:
             else:
                 answer = await self._all(_batch(body), call)
         except UnicodeDecodeError:
-            answer = _refusal(ParseError(), "not UTF-8")
+            answer = self._refusal(ParseError(), "not UTF-8")
         except RecursionError:
-            answer = _refusal(ParseError(), "nested too deep")
+            answer = self._refusal(ParseError(), "nested too deep")
         except msgspec.DecodeError as error:
-            answer = _refusal(ParseError(), str(error))
+            answer = self._refusal(ParseError(), str(error))
         return None if answer is None else _encode(answer)
 
     async def _all(self, members: list[Raw], call: Call) -> Any:
         if not members:
-            return _refusal(InvalidRequest(), "an empty batch")
+            return self._refusal(InvalidRequest(), "an empty batch")
         if len(members) > MAX_BATCH:
-            return _refusal(TooLarge.of("the batch", limit=MAX_BATCH, size=len(members)))
+            return self._refusal(TooLarge.of("the batch", limit=MAX_BATCH, size=len(members)))
         call.may_wait = False
         answers = await asyncio.gather(*(self._one(bytes(member), call) for member in members))
         return [answer for answer in answers if answer is not None] or None
@@ -92,13 +113,13 @@ class Dispatcher:
         except msgspec.ValidationError as error:
             # Reading stopped there: is the rest JSON at all?
             _anything(body)
-            return _refusal(InvalidRequest(), str(error))
+            return self._refusal(InvalidRequest(), str(error))
         params = b"" if envelope.params is UNSET else bytes(envelope.params)
         id = NOID if envelope.id is UNSET else envelope.id
         if params[:1] not in (b"", b"[", b"{"):
-            return _refusal(InvalidRequest(), "params is no array and no object")
+            return self._refusal(InvalidRequest(), "params is no array and no object")
         if id is not NOID and bytes(id)[0] not in _SPACES_OR_ID:
-            return _refusal(InvalidRequest(), "id is no string, no number and not null")
+            return self._refusal(InvalidRequest(), "id is no string, no number and not null")
         if id is NOID:
             # Nobody gets what it would claim, so it is to claim nothing.
             call = Notification()
@@ -108,6 +129,8 @@ class Dispatcher:
             # Without jsonrpcserver's look whether the arguments fit, its largest cost: they are
             # always the two that _answering takes.
             result = await call_method(request, call, result._value)
+        else:
+            self._refused(MethodNotFound.message)
         if id is NOID:
             return None
         if isinstance(result, Right):
@@ -115,23 +138,30 @@ class Dispatcher:
         refusal: dict[str, Any] = to_serializable_one(to_response(request, result))
         return refusal
 
+    def _refusal(self, error: QueueError, reason: str = "") -> dict[str, Any]:
+        self._refused(error.message)
+        shown = wire.error_object(error)
+        if reason:
+            shown["data"] = {"reason": reason}
+        return {"jsonrpc": "2.0", "error": shown, "id": None}
+
 
 Bound = Callable[..., Awaitable[Result]]
 
 
-def _bound(method: Method, manager: Manager) -> Bound:
-    """A method of the table as jsonrpcserver calls it: with the call and the params' bytes."""
+def _bound(method: Method, manager: Manager) -> Run:
+    """A method of the table, called with the call and the params' bytes."""
     read = Checker.of(method.params).read
     handler = method.handler
 
     def run(call: Call, params: bytes) -> Awaitable[Any]:
         return handler(manager, call, read(params))
 
-    return _answering(run)
+    return run
 
 
-def _answering(run: Callable[[Call, bytes], Awaitable[Any]]) -> Bound:
-    """Turn what a method returns or raises into a result: no exception's text gets out."""
+def _answering(run: Run) -> Bound:
+    """A method as jsonrpcserver calls it: no exception's text gets out."""
 
     async def answer(call: Call, params: bytes) -> Result:
         try:
@@ -154,10 +184,3 @@ async def _discover(call: Call, params: bytes) -> Any:
 
     Checker.of(NoParams).read(params)
     return document(call.url())
-
-
-def _refusal(error: QueueError, reason: str = "") -> dict[str, Any]:
-    shown = wire.error_object(error)
-    if reason:
-        shown["data"] = {"reason": reason}
-    return {"jsonrpc": "2.0", "error": shown, "id": None}

@@ -10,11 +10,16 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
+from jsonrpc_qm.answers import Explanation, Rates
 from jsonrpc_qm.errors import QueueError, TaskNotFound
 from jsonrpc_qm.execution import perform
+from jsonrpc_qm.moments import datetime_of
 from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
 from jsonrpc_qm.record import UNFINISHED, Record
+from jsonrpc_qm.rpc.explaining import explained
+from jsonrpc_qm.rpc.many import change_many, search_of
 from jsonrpc_qm.storage.base import NameStats, Page, Storage, WorkerRow
+from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.version import VERSION
 
 T = TypeVar("T")
@@ -69,7 +74,31 @@ class Manager(ABC):
 
     async def list_tasks(self, call: p.ListTasksParams) -> Page:
         limit = call.limit or 50
-        return await self.read(self.storage.page, call.name, call.status, limit, call.cursor)
+        search = search_of(call)
+        page = self.storage.page
+        return await self.read(page, call.name, call.status, limit, call.cursor, search)
+
+    async def explain(self, call: p.IdParams) -> Explanation:
+        record, now = await self.stored(call.id), self.storage.now()
+        stats = (await self.read(self.storage.stats, now)).get(record.name, NameStats())
+        waiting = self.is_waited_for(record.name)
+        return explained(record, now, stats, await self.workers(), waiting=waiting)
+
+    async def rates(self, call: p.RatesParams) -> Rates:
+        return Rates(interval=10.0, until=datetime_of(self.storage.now()), names={})
+
+    def is_waited_for(self, name: str) -> bool:
+        """Whether a claim for tasks of a name waits."""
+        return False
+
+    async def retry_many(self, call: p.RetryManyParams) -> int:
+        return await change_many(self, call, self.rules.retry_many, ("failed", "cancelled"))
+
+    async def cancel_many(self, call: p.CancelManyParams) -> int:
+        return await change_many(self, call, self.rules.cancel_many, ("queued", "started"))
+
+    async def delete_many(self, call: p.DeleteManyParams) -> int:
+        return await change_many(self, call, self.rules.delete_many, tuple(FINISHED))
 
     async def cancel(self, call: p.IdParams) -> Record:
         return await self.write(self.rules.cancel(call))

@@ -3,7 +3,7 @@
 Their docstrings are the methods' descriptions in the OpenRPC document.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from jsonrpc_qm.errors import (
     TooLarge,
     Unavailable,
 )
+from jsonrpc_qm.history import transitions_of
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.manager import Manager
@@ -39,6 +40,10 @@ class Call:
     def alive(self) -> bool:
         """Whether the caller is still there to get the answer."""
         return True
+
+    def headers(self) -> Mapping[str, str]:
+        """What came with the call; nothing when it did not travel."""
+        return {}
 
     def url(self) -> str | None:
         """Where the caller found the endpoint; None when it did not need one."""
@@ -73,6 +78,17 @@ async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> 
     page = await manager.list_tasks(given)
     tasks = [wire.task(record) for record in page.records]
     return {"tasks": tasks, "next_cursor": page.next_cursor}
+
+
+async def history(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """In order; of a task that was tried very often, the first and the latest hundred."""
+    record = await manager.stored(given.id)
+    return [wire.transition(step) for step in transitions_of(record)]
+
+
+async def explain(manager: Manager, call: Call, given: p.IdParams) -> Any:
+    """One reason or several: a paused name, a time to come, no worker, others before it."""
+    return wire.explanation(await manager.explain(given))
 
 
 async def cancel(manager: Manager, call: Call, given: p.IdParams) -> Any:
@@ -151,6 +167,11 @@ async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
     return {"names": rows, "workers": len(workers), "manager": manager.about()}
 
 
+async def rates(manager: Manager, call: Call, given: p.RatesParams) -> Any:
+    """Of this manager, over the last hour or since it started, in steps of ten seconds."""
+    return wire.rates(await manager.rates(given))
+
+
 async def workers(manager: Manager, call: Call, given: p.NoParams) -> Any:
     """By name, with what they asked for and how many tasks they hold."""
     return [wire.worker(row) for row in await manager.workers()]
@@ -169,6 +190,21 @@ async def pause(manager: Manager, call: Call, given: p.NameParams) -> Any:
 async def resume(manager: Manager, call: Call, given: p.NameParams) -> Any:
     """What is due goes to the claims that wait."""
     return await manager.resume(given)
+
+
+async def retry_many(manager: Manager, call: Call, given: p.RetryManyParams) -> Any:
+    """Failed and cancelled ones that match, in batches; answers how many."""
+    return await manager.retry_many(given)
+
+
+async def cancel_many(manager: Manager, call: Call, given: p.CancelManyParams) -> Any:
+    """Queued ones that match at once, started ones by their workers; answers how many."""
+    return await manager.cancel_many(given)
+
+
+async def delete_many(manager: Manager, call: Call, given: p.DeleteManyParams) -> Any:
+    """Finished ones that match, in batches; answers how many."""
+    return await manager.delete_many(given)
 
 
 async def purge(manager: Manager, call: Call, given: p.PurgeParams) -> Any:
@@ -234,6 +270,20 @@ METHODS: dict[str, Method] = {
             (TaskNotFound,),
         ),
         Method(list_tasks, p.ListTasksParams, answers.TaskPage, "List tasks, newest first."),
+        Method(
+            history,
+            p.IdParams,
+            list[answers.TaskTransition],
+            "Tell what has happened to a task.",
+            (TaskNotFound,),
+        ),
+        Method(
+            explain,
+            p.IdParams,
+            answers.Explanation,
+            "Tell why a task isn't running.",
+            (TaskNotFound,),
+        ),
         Method(cancel, p.IdParams, Task, "Cancel a task, or ask its worker to.", _STATE),
         Method(
             retry, p.IdParams, Task, "Queue a failed or cancelled task anew.", (*_STATE, Conflict)
@@ -254,10 +304,14 @@ METHODS: dict[str, Method] = {
             (TooLarge,),
         ),
         Method(stats, p.NoParams, StatsAnswer, "Count tasks by name and state."),
+        Method(rates, p.RatesParams, answers.Rates, "Tell how many tasks came and went."),
         Method(workers, p.NoParams, list[answers.WorkerInfo], "List the workers heard of."),
         Method(drain, p.DrainParams, bool, "Ask a worker to finish what it has and stop."),
         Method(pause, p.NameParams, bool, "Stop the claims of a name."),
         Method(resume, p.NameParams, bool, "Let a name be claimed from again."),
+        Method(retry_many, p.RetryManyParams, int, "Queue many tasks anew.", (TooLarge,)),
+        Method(cancel_many, p.CancelManyParams, int, "Cancel many tasks.", (TooLarge,)),
+        Method(delete_many, p.DeleteManyParams, int, "Delete many finished tasks.", (TooLarge,)),
         Method(purge, p.PurgeParams, int, "Delete finished tasks."),
     )
 }

@@ -45,6 +45,11 @@ ANSWERED: tuple[type[msgspec.Struct], ...] = (
     answers.ReportAnswer,
     answers.OutcomeState,
     answers.WorkerInfo,
+    answers.TaskTransition,
+    answers.Explanation,
+    answers.Reason,
+    answers.Rates,
+    answers.NameRates,
     StatsAnswer,
     NameStats,
     ManagerInfo,
@@ -119,7 +124,9 @@ def described(schema: Json, text: str | None) -> Json:
 
 
 def _describe(struct: type[msgspec.Struct], schema: Json) -> None:
-    texts = field_texts(struct)
+    told = field_texts(struct)
+    fields = msgspec.structs.fields(struct)
+    texts = {field.encode_name: told.get(field.name) for field in fields}
     schema["description"] = (inspect.getdoc(struct) or "").partition("\n")[0]
     for name, inner in schema["properties"].items():
         schema["properties"][name] = described(inner, texts.get(name))
@@ -130,7 +137,7 @@ def _describe_answer(struct: type[msgspec.Struct], schema: Json) -> None:
     _describe(struct, schema)
     schema["required"] = list(schema["properties"])
     for field in msgspec.structs.fields(struct):
-        inner = schema["properties"][field.name]
+        inner = schema["properties"][field.encode_name]
         inner.pop("default", None)
         if field.type is datetime:
             inner.update(TIME)
@@ -151,9 +158,13 @@ def _as_sent(components: dict[str, Json]) -> None:
 
 
 def field_texts(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """The texts under the fields of a struct; none where there is no source."""
-    module = inspect.getmodule(struct)
-    return {} if module is None else _texts_by_class(module).get(struct.__name__, {})
+    """The texts under the fields of a struct and its bases; none where there is no source."""
+    texts: dict[str, str] = {}
+    for each in reversed(struct.__mro__):
+        module = inspect.getmodule(each)
+        if module is not None and issubclass(each, msgspec.Struct):
+            texts.update(_texts_by_class(module).get(each.__name__, {}))
+    return texts
 
 
 @cache

@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from jsonrpc_qm.answers import Explanation, Rates
 from jsonrpc_qm.errors import QueueError
-from jsonrpc_qm.moments import rfc3339
+from jsonrpc_qm.history import Transition
+from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.operations import Ended
 from jsonrpc_qm.record import SCHEDULED, Record
 from jsonrpc_qm.storage.base import WorkerRow
@@ -114,6 +116,40 @@ def _json(text: str | None) -> Raw:
 
 def _time(moment: int | None) -> str | None:
     return None if moment is None else rfc3339(moment)
+
+
+def transition(step: Transition) -> dict[str, Any]:
+    """One step of `history`."""
+    return {
+        "at": rfc3339(step.at),
+        "from": step.before,
+        "to": step.to,
+        "worker": step.worker,
+        "reason": step.reason,
+        "tasks": step.tasks,
+    }
+
+
+def explanation(given: Explanation) -> dict[str, Any]:
+    """What `explain` answers."""
+    reasons = [
+        {
+            "code": reason.code,
+            "message": reason.message,
+            "until": None if reason.until is None else rfc3339(moment_of(reason.until)),
+        }
+        for reason in given.reasons
+    ]
+    return {"id": given.id, "status": given.status, "reasons": reasons}
+
+
+def rates(given: Rates) -> dict[str, Any]:
+    """What `rates` answers."""
+    return {
+        "interval": given.interval,
+        "until": rfc3339(moment_of(given.until)),
+        "names": given.names,
+    }
 
 
 def worker(row: WorkerRow) -> dict[str, Any]:

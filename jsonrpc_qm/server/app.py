@@ -1,7 +1,8 @@
 """HTTP: bytes in, bytes out, and everything that HTTP itself can get wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +10,11 @@ from aiohttp import hdrs, web
 
 from jsonrpc_qm.rpc.dispatch import Dispatcher
 from jsonrpc_qm.rpc.methods import Call
+from jsonrpc_qm.server.dashboard import add_dashboard
 from jsonrpc_qm.server.delivery import Deliveries
+from jsonrpc_qm.server.health import HEALTH_PATH, READY_PATH, Health
+from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH, MetricsEndpoint
+from jsonrpc_qm.server.observing import observed
 from jsonrpc_qm.server.service import Service
 
 PATH = "/rpc"
@@ -34,6 +39,9 @@ class HttpCall(Call):
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
 
+    def headers(self) -> Mapping[str, str]:
+        return self._request.headers
+
     def url(self) -> str:
         # A header may hold bytes that are no text.
         shown = f"{self._request.scheme}://{self._request.host}{self._request.path}"
@@ -45,7 +53,11 @@ class RpcEndpoint:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._dispatcher = Dispatcher(service)
+        self._dispatcher = Dispatcher(
+            service,
+            wrapped=partial(observed, service.metrics),
+            refused=service.metrics.refused,
+        )
         self.deliveries = Deliveries(service.give_back)
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
@@ -133,6 +145,11 @@ def make_app(service: Service, *, max_body: int = MAX_BODY) -> web.Application:
     endpoint = RpcEndpoint(service)
     app.router.add_post(PATH, endpoint.__call__)
     app[ENDPOINT] = endpoint
+    add_dashboard(app, service)
+    health = Health(service)
+    app.router.add_get(HEALTH_PATH, health.health)
+    app.router.add_get(READY_PATH, health.ready)
+    app.router.add_get(METRICS_PATH, MetricsEndpoint(service, health).__call__)
 
     async def stop_looking(_: Any) -> None:
         endpoint.deliveries.close()

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from jsonrpc_qm.errors import QueueError, Unavailable
+from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
 from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.operations import Operation
+from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.storage.base import Storage
 
 logger = logging.getLogger("jsonrpc_qm.server")
@@ -71,11 +72,13 @@ class Committer:
     def __init__(
         self,
         storage: Storage,
+        metrics: Metrics,
         *,
         committed: Callable[[Committed], None],
         foreign: Callable[[], None],
     ) -> None:
         self._storage = storage
+        self._metrics = metrics
         self._committed = committed
         self._foreign = foreign
         self._loop = asyncio.get_running_loop()
@@ -145,7 +148,12 @@ class Committer:
                 wanted.append(entry)
             else:
                 done.append((entry, Unavailable.of("the caller has gone")))
+        began = time.perf_counter()
         answers = execute_apart(self._storage, [entry.operation for entry in wanted])
+        self._metrics.committed(len(wanted), time.perf_counter() - began)
+        for answer in answers:
+            if isinstance(answer, Unavailable | InternalError):
+                self._metrics.storage_failed("write")
         done.extend(zip(wanted, answers, strict=True))
         self._loop.call_soon_threadsafe(self._resolve, done)
 

@@ -7,7 +7,8 @@ from typing import Any
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.operations import Step
 from jsonrpc_qm.record import UNFINISHED, Record
-from jsonrpc_qm.storage.base import News
+from jsonrpc_qm.server.committer import Committed
+from jsonrpc_qm.storage.base import News, Swept
 from jsonrpc_qm.transitions import Complete
 
 MOST_FINISHED = 100
@@ -24,7 +25,12 @@ class Outcome:
         """Without other managers on the storage, what only concerns them is passed over."""
         self._shared = shared
         self.due: Counter[str] = Counter()
-        """How many tasks of each name became due by an event, or by time."""
+        """How many tasks of each name became due by an event."""
+        self._ripened: Counter[str] = Counter()
+        """How many of each name sweeps found to have become due by time."""
+        self.ready: dict[str, int] = {}
+        """How many tasks of each name a claim could take after the last sweep."""
+        self.has_swept = False
         self._added: dict[str, str] = {}
         """The names of the due tasks that were stored, by id."""
         self._claimed: set[str] = set()
@@ -37,9 +43,7 @@ class Outcome:
     def see(self, step: Step, found: list[Any]) -> None:
         """Take in what the storage answered to a step."""
         if step.verb == "add":
-            for group in found:
-                if not isinstance(group, QueueError):
-                    self._add(group)
+            self._add(task for group in found if isinstance(group, list) for task in group)
         elif step.verb == "claim":
             for group in found:
                 self._claim(group)
@@ -50,7 +54,8 @@ class Outcome:
         elif step.verb == "complete":
             self._complete(step.items, found)
         elif step.verb == "sweep":
-            self._take(found[0].records)
+            for swept in found:
+                self._sweep(swept)
 
     @property
     def added(self) -> Counter[str]:
@@ -59,7 +64,7 @@ class Outcome:
 
     def news(self) -> News | None:
         """What others are to hear of it; None for nothing."""
-        due = self.due + self.added
+        due = self.due + self._ripened + self.added
         finished = [*self.completed, *(record.id for record in self.finished)]
         if not due and not finished:
             return None
@@ -67,10 +72,9 @@ class Outcome:
             return News(more=True)
         return News(due=dict(due), finished=finished)
 
-    def _add(self, records: Sequence[Record]) -> None:
+    def _add(self, records: Iterable[Record]) -> None:
         for record in records:
-            if record.due_at is not None:
-                self.next_due = min(record.due_at, self.next_due or record.due_at)
+            self._expect(record.due_at)
             if self._shared and record.status == "queued":
                 self._added[record.id] = record.name
 
@@ -85,14 +89,27 @@ class Outcome:
             done = zip(outcomes, found, strict=True)
             self.completed.extend(outcome.id for outcome, ended in done if ended is True)
 
+    def _sweep(self, swept: Swept) -> None:
+        self.has_swept = True
+        # What has ripened is among it.
+        self.ready = swept.ready
+        self._expect(swept.next_due)
+        self._sort(swept.records, self._ripened)
+
     def _take(self, records: Iterable[Record]) -> None:
+        self._sort(records, self.due)
+
+    def _sort(self, records: Iterable[Record], due: Counter[str]) -> None:
         for record in records:
-            if record.due_at is not None:
-                self.next_due = min(record.due_at, self.next_due or record.due_at)
+            self._expect(record.due_at)
             if record.status == "queued":
-                self.due[record.name] += 1
+                due[record.name] += 1
             elif record.status not in UNFINISHED:
                 self.finished.append(record)
+
+    def _expect(self, moment: int | None) -> None:
+        if moment is not None and (self.next_due is None or moment < self.next_due):
+            self.next_due = moment
 
 
 def new_tasks(step: Step) -> Iterator[Sequence[Record]]:
@@ -101,3 +118,22 @@ def new_tasks(step: Step) -> Iterator[Sequence[Record]]:
         yield from step.items
     elif step.verb == "transition":
         yield from (event.queue for event in step.items if isinstance(event, Complete))
+
+
+def has_changed(done: Committed) -> bool:
+    """Whether a transaction has left anything else than it was before."""
+    return any(
+        _changes(step, answer)
+        for entry, answers in done
+        if not isinstance(answers, QueueError)
+        for step, answer in zip(entry.operation.steps, answers, strict=True)
+    )
+
+
+def _changes(step: Step, found: list[Any]) -> bool:
+    if step.verb in ("claim", "purge", "forget"):
+        return any(found)
+    if step.verb == "sweep":
+        return any(swept.records for swept in found)
+    # All others were asked for, and are seldom refused.
+    return True

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 import msgspec
 from aiohttp import web
 
+from jsonrpc_qm import tracing_setup
 from jsonrpc_qm.operations import MAX_PAYLOAD
 from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
@@ -65,6 +66,7 @@ async def running(storage: Storage, settings: Settings) -> AsyncIterator[str]:
         keep_completed=settings.keep_completed,
         keep_failed=settings.keep_failed,
     )
+    tracing_setup.start("jsonrpc-qm")
     app = make_app(service, max_body=settings.max_body)
     runner = web.AppRunner(
         app,
@@ -167,3 +169,4 @@ async def _serve(storage: Storage, settings: Settings, on_ready: Callable[[str],
             logger.info("stopping")
     finally:
         storage.close()
+        tracing_setup.flush()

@@ -9,16 +9,20 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
+from jsonrpc_qm.answers import Rates
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.operations import MAX_PAYLOAD, Ended, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
 from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
-from jsonrpc_qm.server.outcome import Outcome, new_tasks
+from jsonrpc_qm.server.metrics import Metrics
+from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
+from jsonrpc_qm.server.rates import RateBook
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
-from jsonrpc_qm.storage.base import News, Storage, Swept
+from jsonrpc_qm.storage.base import News, Storage
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.transitions import Complete, Release
 
 logger = logging.getLogger("jsonrpc_qm.server")
@@ -46,7 +50,12 @@ class Service(Manager):
         self._stopping = False
         # One thread: a long list never holds up a commit, and many of them only each other.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._committer = Committer(storage, committed=self._committed, foreign=self._foreign)
+        self.metrics = Metrics()
+        self._rates = RateBook(self.metrics.names.label)
+        storage.watch(self._moved)
+        self._committer = Committer(
+            storage, self.metrics, committed=self._committed, foreign=self._foreign
+        )
         self._room = ClaimRoom(self._committer.submit, self._received, self._abandon)
         self._watch = TaskWatch()
         storage.subscribe(self._hear)
@@ -55,6 +64,8 @@ class Service(Manager):
             self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
         )
         self._background: set[asyncio.Task[Any]] = set()
+        self.observers: set[Callable[[], None]] = set()
+        """Called in the event loop when a task, a name or a worker has changed, here or not."""
 
     # -- carrying out ---------------------------------------------------------------------------
 
@@ -103,7 +114,34 @@ class Service(Manager):
         ]
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
-        return await self._loop.run_in_executor(self._reader, read, *args)
+        try:
+            return await self._loop.run_in_executor(self._reader, read, *args)
+        except Unavailable:
+            self.metrics.storage_failed("read")
+            raise
+
+    async def probe(self) -> None:
+        """See whether the storage can be written and read, without changing anything.
+
+        Raises:
+            Unavailable: it can't be used.
+        """
+        await self.write(_NOTHING)
+        await self.read(self.storage.get, ["probe"])
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is about to end, and calls are better made elsewhere."""
+        return self._watch.closed
+
+    @property
+    def waiting_claims(self) -> int:
+        """How many claims wait for a task."""
+        return self._room.waiting
+
+    def _moved(self, moves: Moves) -> None:
+        self.metrics.moved(moves)
+        self._rates.moved(moves)
 
     def _committed(self, done: Committed) -> None:
         """See what a transaction has brought about, before its callers hear of it."""
@@ -112,14 +150,14 @@ class Service(Manager):
             if isinstance(answers, QueueError):
                 continue
             for step, found in zip(entry.operation.steps, answers, strict=True):
-                if step.verb == "sweep":
-                    self._swept(found[0])
-                elif step.verb == "complete":
+                if step.verb == "complete":
                     self._saw_completed(step.items, found)
                 outcome.see(step, found)
             if entry.future.cancelled():
                 self.give_back(_claimed(entry, answers))
         self._spread(outcome)
+        if self.observers and has_changed(done):
+            self._tell_observers()
 
     def _saw_completed(self, outcomes: Sequence[Complete], found: Sequence[Ended]) -> None:
         """Look for the records of what was completed without, if somebody waits for them by now."""
@@ -133,8 +171,10 @@ class Service(Manager):
             self.chores.due_at(outcome.next_due)
         for record in outcome.finished:
             self._watch.tell(record)
-        for name, tasks in outcome.due.items():
+        for name, tasks in (*outcome.due.items(), *outcome.ready.items()):
             self._room.wake(name, tasks)
+        if outcome.has_swept:
+            self._look_now_and_then()
         # Waiting claims were served along with what was added, if transactions have an order.
         if self.storage.writers > 1:
             for name, tasks in outcome.added.items():
@@ -154,14 +194,12 @@ class Service(Manager):
             self.chores.sweep_now()
         if ids := self._watch.ids if news.more else self._watch.watched(news.finished):
             self._later(self._look_at(ids))
+        self._tell_observers()
 
-    def _swept(self, swept: Swept) -> None:
-        for name, tasks in swept.ready.items():
-            self._room.wake(name, tasks)
-        if swept.next_due is not None:
-            self.chores.due_at(swept.next_due)
+    def _look_now_and_then(self) -> None:
+        """Look for ends that nobody told of: what a claim finds that time has ended is in no
+        answer."""
         if self._loop.time() - self._looked_at >= LOOK_EVERY:
-            # What a claim moves that finds time has passed is in nobody's answer.
             self._looked_at = self._loop.time()
             self._later(self._look_at(self._watch.ids))
 
@@ -169,6 +207,11 @@ class Service(Manager):
         """Another process has changed something: look for what is due and what has finished."""
         self.chores.sweep_now()
         self._later(self._look_at(self._watch.ids))
+        self._tell_observers()
+
+    def _tell_observers(self) -> None:
+        for observer in self.observers:
+            observer()
 
     async def _look_at(self, ids: Sequence[str]) -> None:
         if not ids:
@@ -268,6 +311,12 @@ class Service(Manager):
             raise
         return ended, claim.answer(*await self._received(claimed))
 
+    async def rates(self, call: p.RatesParams) -> Rates:
+        return self._rates.rates(call.name)
+
+    def is_waited_for(self, name: str) -> bool:
+        return self._room.waits_for(name)
+
     async def drain(self, call: p.DrainParams) -> bool:
         drained = await super().drain(call)
         self._sightings.drained(call.worker)
@@ -278,6 +327,9 @@ class Service(Manager):
         resumed = await super().resume(call)
         self.chores.sweep_now()
         return resumed
+
+
+_NOTHING: Operation[None] = Operation((), lambda: None)
 
 
 def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:

@@ -132,6 +132,10 @@ class ClaimRoom:
         """Whether nobody waits for anything."""
         return not self._by_name
 
+    def waits_for(self, name: str) -> bool:
+        """Whether a claim for tasks of a name waits, or asks."""
+        return name in self._by_name
+
     @property
     def waiting(self) -> int:
         """How many claims are parked or asking."""

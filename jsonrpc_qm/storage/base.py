@@ -15,10 +15,18 @@ import msgspec
 
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.transitions import Complete, Event
 
 SWEEP_LIMIT = 500
 """How many due tasks one sweep moves; more wait for the next sweep or claim."""
+
+
+MOST_SEARCHED = 10_000
+"""How many tasks a page of a search looks at."""
+
+SEARCHED_AT_ONCE = 1_000
+"""How many of them are read together."""
 
 
 class Overtaken(Unavailable):
@@ -55,6 +63,26 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     records: list[Record]
     next_cursor: str | None
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tasks of a list are wanted, besides by name and state."""
+
+    text: str | None = None
+    """What the id, or the parameters as compact JSON, have in them."""
+    since: int | None = None
+    """Stored at this moment or later."""
+    until: int | None = None
+    """Stored before this moment."""
+
+    def matches(self, record: Record) -> bool:
+        """Whether a task is wanted."""
+        texts = (record.id, record.parameters or "null")
+        return (
+            (self.text is None or any(self.text in text for text in texts))
+            and (self.since is None or record.created_at >= self.since)
+            and (self.until is None or record.created_at < self.until)
+        )
 
 
 class NameStats(msgspec.Struct, kw_only=True):
@@ -201,8 +229,19 @@ class Storage(Protocol):
     def get(self, ids: Sequence[str]) -> list[Record | None]:
         """The tasks, None for one that is not there."""
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
         """Tasks, the last stored first, from after the cursor on. `status` is a public one.
+
+        With `search` a page may be short, or empty, and have a cursor: it has looked at
+        MOST_SEARCHED tasks by then. Where tasks were not stored in the order of `created_at`, a
+        search by time may pass over some.
 
         Raises:
             InvalidParams: the cursor is none of ours.
@@ -241,6 +280,11 @@ class Storage(Protocol):
 
     def subscribe(self, heard: Callable[[News], None]) -> None:
         """Have `heard` called with the news of other managers, in any thread, until `close`."""
+
+    def watch(self, moved: Callable[[Moves], None]) -> None:
+        """Have `moved` called, instead of what was given before, with what each transaction has
+        done to tasks: once it is on stable storage, in the thread that has carried it out.
+        """
 
     def close(self) -> None:
         """Release the calling thread's and the shared resources; a second call does nothing."""

@@ -12,28 +12,31 @@ from itertools import count, islice, takewhile
 
 from msgspec.structs import replace
 
-from jsonrpc_qm.errors import Conflict, InvalidParams, InvalidState, QueueError, TaskNotFound
+from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
 from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED, UNFINISHED, Record, public_status
+from jsonrpc_qm.storage.alone import Alone
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
     Filter,
     NameStats,
-    News,
     Page,
+    Search,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.cursors import position
+from jsonrpc_qm.storage.moves import Moves, TellsMoves
 from jsonrpc_qm.storage.orders import Stored, Tasks
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry, claimed
 
 
-class MemoryStorage:
+class MemoryStorage(Alone, TellsMoves):
     """Tasks that last as long as this object; for tests, and for work that may be lost.
 
     One lock serves all threads: who reads while another thread's transaction is open waits until it
@@ -41,12 +44,12 @@ class MemoryStorage:
     """
 
     url = "memory:"
-    shared = False
-    writers = 1
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._undo: list[Callable[[], object]] | None = None
+        self._changed: list[tuple[Record | None, Record | None]] = []
+        """What the transaction has made of tasks: the records before and after."""
         self._numbers = count(1)
         self._tasks = Tasks()
         self._paused: set[str] = set()
@@ -63,6 +66,7 @@ class MemoryStorage:
             if self._undo is not None:
                 raise RuntimeError("transactions do not nest")
             self._undo = []
+            self._changed = []
             try:
                 yield
             except BaseException:
@@ -70,6 +74,11 @@ class MemoryStorage:
                 raise
             finally:
                 self._undo = None
+            changed = self._changed
+        moves = Moves()
+        for before, after in changed:
+            moves.see(before, after)
+        self._tell(moves)
 
     def _remember(self, undo: Callable[[], object]) -> None:
         """Keep what takes the change back that is made next."""
@@ -85,7 +94,10 @@ class MemoryStorage:
             self._undo.pop()()
 
     def _put(self, id: str, stored: Stored | None) -> None:
-        self._remember(partial(self._tasks.put, id, self._tasks.by_id.get(id)))
+        before = self._tasks.by_id.get(id)
+        self._remember(partial(self._tasks.put, id, before))
+        self._remember(self._changed.pop)
+        self._changed.append((before and before.record, stored and stored.record))
         self._tasks.put(id, stored)
 
     def _save(self, record: Record) -> Record:
@@ -303,15 +315,24 @@ class MemoryStorage:
         with self._lock:
             return [self._tasks.get(id) for id in ids]
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
         with self._lock:
             listed = self._tasks.listed[None]
-            end = len(listed) if cursor is None else bisect_left(listed, (_number(cursor),))
+            end = bisect_left(listed, (position(cursor),))
             stored = (self._tasks.by_id[listed[place][-1]] for place in range(end - 1, -1, -1))
             matching = (
                 (record, number)
                 for record, number in stored
-                if name in (None, record.name) and status in (None, public_status(record.status))
+                if name in (None, record.name)
+                and status in (None, public_status(record.status))
+                and (search is None or search.matches(record))
             )
             found = list(islice(matching, limit + 1))
         more = len(found) > limit
@@ -361,12 +382,6 @@ class MemoryStorage:
                 for worker, row in sorted(self._workers.items())
             ]
 
-    def announce(self, news: News) -> None:
-        """There are no other managers."""
-
-    def subscribe(self, heard: Callable[[News], None]) -> None:
-        """There are no other managers."""
-
     def changes(self) -> int:
         return 0
 
@@ -376,10 +391,3 @@ class MemoryStorage:
 
 def _is_gone(row: WorkerRow, now: int) -> bool:
     return row.last_seen < now - WORKER_GONE
-
-
-def _number(cursor: str) -> int:
-    """The number of the task that a page ended with."""
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
-        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
-    return int(cursor)

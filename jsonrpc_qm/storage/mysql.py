@@ -10,12 +10,13 @@ import msgspec
 import peewee
 import pymysql
 from msgspec.structs import astuple
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import ER
 
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import mysql_statements, statements
-from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
+from jsonrpc_qm.storage.base import SWEEP_LIMIT, WORKER_GONE, Claim, News, Overtaken, Sighting
+from jsonrpc_qm.storage.mysql_connections import CONNECTION, Connections
 from jsonrpc_qm.storage.mysql_news import MysqlNews
 from jsonrpc_qm.storage.mysql_schema import collation, create_tables
 from jsonrpc_qm.storage.mysql_url import options_of, without_credentials
@@ -29,21 +30,6 @@ logger = logging.getLogger("jsonrpc_qm.storage")
 ASK_TIME_EVERY = 30.0
 """Seconds after which the server is asked anew how far its clock is from ours."""
 
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 5,
-    "read_timeout": 30,
-    "write_timeout": 30,
-    "charset": "utf8mb4",
-    "autocommit": True,
-    "program_name": "jsonrpc-qm",
-    # The number of rows of an UPDATE is of those that it found, not only of those that it changed.
-    "client_flag": CLIENT.FOUND_ROWS,
-    "sql_mode": "STRICT_ALL_TABLES",
-    # Threads may be idle for long.
-    "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, "
-    "wait_timeout = 2147483",
-}
-
 SCHEMA_LOCK_SECONDS = 30
 
 MOST_ROWS = 500
@@ -51,6 +37,9 @@ MOST_ROWS = 500
 
 MOST_BYTES = 4 * 1024 * 1024
 """How long the texts are together that one statement carries; less if the server takes less."""
+
+BEGIN = "BEGIN"
+COMMIT = "COMMIT"
 
 COLLISIONS = (ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.DUP_ENTRY)
 
@@ -75,7 +64,7 @@ class MysqlStorage(SqlStorage):
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         self.url = without_credentials(url)
         options = options_of(url)
-        self._connections = _Connections(options)
+        self._connections = Connections(options)
         self._news = MysqlNews(lambda: pymysql.connect(**CONNECTION | options))
         self._ahead = 0
         self._asked_at = -ASK_TIME_EVERY
@@ -103,7 +92,7 @@ class MysqlStorage(SqlStorage):
             )
         self._warn_of_binlog()
         lock = self.run(
-            "SELECT get_lock(concat('jsonrpc_qm:', left(md5(database()), 32)), ?)",
+            "SELECT get_lock(concat('jsonrpc_qm:', left(sha2(database(), 256), 32)), ?)",
             (SCHEMA_LOCK_SECONDS,),
         )
         if lock.fetchone()[0] != 1:
@@ -113,7 +102,7 @@ class MysqlStorage(SqlStorage):
                 create_tables(self.run, collation(version))
             self.upgraded = create_schema(self.database, upgrade)
         finally:
-            self.run("SELECT release_lock(concat('jsonrpc_qm:', left(md5(database()), 32)))")
+            self.run("SELECT release_lock(concat('jsonrpc_qm:', left(sha2(database(), 256), 32)))")
 
     def _warn_of_binlog(self) -> None:
         log_bin, sync_binlog = self.run("SELECT @@log_bin, @@sync_binlog").fetchone()
@@ -135,18 +124,43 @@ class MysqlStorage(SqlStorage):
     # -- running statements -------------------------------------------------------------------
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> Any:
-        return self._run(_in_mysql(sql), params)
+        return self._run(_in_mysql(sql, params))
 
-    def _run(self, sql: str, params: Sequence[Any] = ()) -> Any:
-        """Execute a statement that is in the driver's words already."""
+    def run_soon(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self._run_soon(_in_mysql(sql, params))
+
+    def _run(self, sql: str) -> Any:
+        """Execute a statement that has its values in it, after those that wait."""
+        waiting = self._waiting
+        if waiting and sum(map(len, waiting)) + len(sql) > self._most_bytes:
+            self._run_all(waiting)
+            waiting = []
+        return self._run_all([*waiting, sql])
+
+    def _run_soon(self, sql: str) -> None:
+        if sum(map(len, self._waiting)) + len(sql) > self._most_bytes:
+            self._run(sql)
+        else:
+            self._local.waiting = [*self._waiting, sql]
+
+    def _run_all(self, sql: Sequence[str]) -> Any:
+        self._local.waiting = []
+        begun = self._in_transaction
+        self._local.in_transaction = begun or BEGIN in sql
         try:
-            return super().run(sql, params)
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
-            if self._in_transaction or _code(error) in COLLISIONS:
+            return self._connections.execute_all(sql)
+        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+            # Whether it was committed nobody knows.
+            if begun or COMMIT in sql or _code(error) in COLLISIONS:
                 raise
-            # The server was restarted since this connection was used; nothing has been done yet.
-            self._connections.drop()
-            return super().run(sql, params)
+        # The server was restarted since this connection was used; nothing has been done yet.
+        self._connections.drop()
+        return self._connections.execute_all(sql)
+
+    @property
+    def _waiting(self) -> list[str]:
+        """The statements that go to the server with this thread's next one."""
+        return getattr(self._local, "waiting", [])
 
     @property
     def _in_transaction(self) -> bool:
@@ -170,14 +184,13 @@ class MysqlStorage(SqlStorage):
         """Execute a statement that is made for rows; how many it found."""
         found = 0
         for chunk in self._chunks(rows):
-            # The values are in it, and may look like a mark for one.
-            found += self._run(statement(chunk).replace("%", "%%")).rowcount
+            found += self._run(statement(chunk)).rowcount
         return found
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         found: list[Record] = []
         for chunk in _in_turns(ids):
-            rows = self.run(mysql_statements.read(len(chunk), lock), chunk)
+            rows = self._run(mysql_statements.read(chunk, lock))
             found.extend(_record(row) for (row,) in rows)
         return found
 
@@ -193,12 +206,16 @@ class MysqlStorage(SqlStorage):
                 yield
         finally:
             self._local.in_transaction = False
+            self._local.waiting = []
 
     def begin(self) -> None:
-        self.run("BEGIN")
-        self._local.in_transaction = True
+        self.run_soon(BEGIN)
+
+    def commit(self) -> None:
+        self.run(COMMIT)
 
     def roll_back(self) -> None:
+        self._local.waiting = []
         if not self._in_transaction or self._connections.is_closed():
             return
         try:
@@ -217,9 +234,10 @@ class MysqlStorage(SqlStorage):
                 raise Overtaken.of("transactions were in each other's way") from error
             if isinstance(error, BROKEN):
                 raise
-            logger.warning("%s: %s", self.url, error)
+            reason = _reason(error)
+            logger.warning("%s: %s", self.url, reason)
             self._connections.drop()
-            raise Unavailable.of(f"the database {self.url} can't be used") from error
+            raise Unavailable.of(f"the database {self.url} can't be used ({reason})") from error
 
     # -- verbs --------------------------------------------------------------------------------
 
@@ -235,13 +253,21 @@ class MysqlStorage(SqlStorage):
     def _inserted(self, statement: Callable[..., str], rows: Sequence[tuple[Any, ...]]) -> int:
         try:
             return self._run_rows(statement, rows)
-        except peewee.IntegrityError as error:
+        except pymysql.IntegrityError as error:
             if _code(error) != ER.DUP_ENTRY:
                 raise
             return 0
 
     def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
-        self._run_rows(mysql_statements.count, changed)
+        for chunk in self._chunks(changed):
+            self._run_soon(mysql_statements.count(chunk))
+
+    def _prepare_claims(self, now: int) -> tuple[set[str], set[str]]:
+        looked = self.run(mysql_statements.BEFORE_CLAIMS, (now,)).fetchall()
+        found = {kind: {value for of, value in looked if of == kind} for kind in ("p", "d", "s")}
+        if found["s"]:
+            self._sweep(now, SWEEP_LIMIT)
+        return found["p"], found["d"]
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
         found: list[tuple[int, Record]] = []
@@ -253,22 +279,26 @@ class MysqlStorage(SqlStorage):
         if len(names) > 1:
             found.sort(key=_claim_order)
         del found[claim.max_tasks :]
-        params = [*statements.claimed_params(claim, now), *[seq for seq, _ in found]]
-        self.run(mysql_statements.take(len(found)), params)
+        take = mysql_statements.take([seq for seq, _ in found])
+        self.run_soon(take, statements.claimed_params(claim, now))
         return [claimed(record, now, worker=claim.worker, lease=claim.lease) for _, record in found]
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterator[tuple[str, str]]:
-        held: dict[tuple[str, int], str] = {}
+    ) -> Iterator[tuple[str, str, int]]:
+        held: dict[tuple[str, int], tuple[int, str, int]] = {}
         for ids in _in_turns([id for id, *_ in rows]):
-            locked = self.run(mysql_statements.held(len(ids)), ids)
-            held.update({(id, token): name for id, token, name in locked})
-        done = [(id, result, now) for id, token, result in rows if (id, token) in held]
-        self._run_rows(mysql_statements.complete, done)
+            for (row,) in self._run(mysql_statements.held(ids)):
+                seq, id, token, name, began = _decode(row)
+                held[id, token] = (seq, name, began)
+        done = sorted(
+            (held[id, token][0], result) for id, token, result in rows if (id, token) in held
+        )
+        for chunk in self._chunks(done):
+            self._run_soon(mysql_statements.complete(chunk, now))
         for id, token, _ in rows:
             if (id, token) in held:
-                yield id, held[id, token]
+                yield id, *held[id, token][1:]
 
     def _write(self, rows: Sequence[tuple[Any, ...]]) -> int:
         return self._run_rows(mysql_statements.save, rows)
@@ -280,7 +310,7 @@ class MysqlStorage(SqlStorage):
             found.extend(self.run(sql, of_status).fetchall())
         found = sorted(found)[:limit]
         if found:
-            self.run(mysql_statements.remove(len(found)), [seq for _, seq, *_ in found])
+            self._run_soon(mysql_statements.remove([seq for _, seq, *_ in found]))
         return [(name, status) for _, _, name, status in found]
 
     def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
@@ -311,49 +341,20 @@ class MysqlStorage(SqlStorage):
 
 _decode = msgspec.json.Decoder(tuple[Any, ...]).decode
 
-BROKEN = (peewee.IntegrityError, peewee.DataError, peewee.ProgrammingError)
+BROKEN = (
+    peewee.IntegrityError,
+    peewee.DataError,
+    peewee.ProgrammingError,
+    pymysql.IntegrityError,
+    pymysql.DataError,
+    pymysql.ProgrammingError,
+)
 """Errors of the program, not of the database."""
 
 
-class _Connections(peewee.MySQLDatabase):
-    """A connection a thread, all of which any thread may close."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._options = CONNECTION | options
-        self._opened: list[pymysql.Connection] = []
-        super().__init__(options["database"])
-
-    def _connect(self) -> Any:
-        # Not peewee's own way: that would prefer another driver where it is installed.
-        connection = pymysql.connect(**self._options)
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            # Moments of the server are read without it changing the hour.
-            cursor.execute("SET SESSION time_zone = '+00:00'")
-            version = connection.get_server_info()
-            cursor.execute(f"SET NAMES utf8mb4 COLLATE {collation(version)}")
-        self._opened.append(connection)
-        return connection
-
-    def drop(self) -> None:
-        """Forget this thread's connection; the next statement makes a new one."""
-        if not self.is_closed():
-            connection = self.connection()
-            # Without a word to the server, which may not listen.
-            connection._force_close()
-            if connection in self._opened:
-                self._opened.remove(connection)
-        self.dispose()
-
-    def close_all(self) -> None:
-        self.dispose()
-        while self._opened:
-            self._opened.pop()._force_close()
-
-
-def _in_mysql(sql: str) -> str:
-    """The statement in MySQL's words, with the driver's marks for parameters."""
-    return mysql_statements.OTHER_WORDS.get(sql, sql).replace("?", "%s")
+def _in_mysql(sql: str, params: Sequence[Any]) -> str:
+    """The statement in MySQL's words, with the values in it."""
+    return mysql_statements.filled(mysql_statements.OTHER_WORDS.get(sql, sql), params)
 
 
 def _record(row: str) -> Record:
@@ -369,6 +370,12 @@ def _code(error: Exception) -> int:
     """The server's or the driver's number of an error; 0 when there is none."""
     numbers = [value for value in error.args if isinstance(value, int)]
     return numbers[0] if numbers else 0
+
+
+def _reason(error: Exception) -> str:
+    """What the server or the driver says, in one line."""
+    said = [value for value in error.args if isinstance(value, str)]
+    return " ".join((said[-1] if said else str(error)).split()) or type(error).__name__
 
 
 def _in_turns(ids: Sequence[str]) -> Iterator[Sequence[str]]:

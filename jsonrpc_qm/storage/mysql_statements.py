@@ -12,6 +12,7 @@ from typing import Any
 from pymysql.converters import escape_string
 
 from jsonrpc_qm.storage import statements
+from jsonrpc_qm.storage.mysql_schema import PARTS
 from jsonrpc_qm.storage.statements import CLAIMED, COLUMNS, FENCE, INSERTED, SAVED
 
 Rows = Sequence[Sequence[Any]]
@@ -48,6 +49,18 @@ CANDIDATES = f"""
     ORDER BY urgency, run_at, seq LIMIT ?{SKIPPING}"""
 """Lock the first due tasks of a name that nobody else has locked."""
 
+BEFORE_CLAIMS = """
+    SELECT 'p', name FROM paused
+    UNION ALL SELECT 'd', worker FROM worker WHERE drain = 1
+    UNION ALL (
+        SELECT 's', '' FROM task FORCE INDEX (task_due)
+        WHERE due_at <= ? ORDER BY due_at DESC LIMIT 1)"""
+"""The names that are paused, the workers that are asked to finish, and a row if a sweep is due.
+
+From the latest moment backwards: the other way leads over all entries that are deleted by now and
+that the server has not got round to removing.
+"""
+
 SAW = """
     INSERT INTO worker (worker, names, last_seen, drain) VALUES (?, ?, ?, 0)
     ON DUPLICATE KEY UPDATE
@@ -58,16 +71,14 @@ SAW = """
 IS_DRAINING = "SELECT drain FROM worker WHERE worker = ?"
 
 
-@cache
-def take(seqs: int) -> str:
+def take(seqs: Sequence[int]) -> str:
     """Take locked tasks, given by their rows' numbers."""
-    return f"UPDATE task SET {CLAIMED} WHERE seq IN ({_marks(seqs)})"
+    return f"UPDATE task SET {CLAIMED} WHERE seq IN ({_literals(seqs)})"
 
 
-@cache
-def remove(seqs: int) -> str:
+def remove(seqs: Sequence[int]) -> str:
     """Delete tasks, given by their rows' numbers."""
-    return f"DELETE FROM task WHERE seq IN ({_marks(seqs)})"
+    return f"DELETE FROM task WHERE seq IN ({_literals(seqs)})"
 
 
 @cache
@@ -91,27 +102,37 @@ def load(rows: Rows) -> str:
 
 def count(rows: Rows) -> str:
     """Add to the numbers of tasks that names have in a status."""
+    values = ", ".join([f"({_literals(row)}, connection_id() % {PARTS})" for row in rows])
     return f"""
-        INSERT INTO tally (name, status, tasks) VALUES {_tuples(rows)}
+        INSERT INTO tally_part (name, status, tasks, part) VALUES {values}
         ON DUPLICATE KEY UPDATE tasks = tasks + VALUES(tasks)"""
 
 
-@cache
-def held(ids: int) -> str:
+def held(ids: Sequence[str]) -> str:
     """Lock the tasks of some ids that claims hold, in the order of their ids."""
     return f"""
-        SELECT id, token, name FROM task FORCE INDEX (task_id)
-        WHERE id IN ({_marks(ids)}) AND status = 'started' AND outcome IS NULL
+        SELECT json_array(seq, id, token, name, started_at) FROM task FORCE INDEX (task_id)
+        WHERE id IN ({_literals(ids)}) AND status = 'started' AND outcome IS NULL
         ORDER BY id FOR UPDATE"""
 
 
-def complete(rows: Rows) -> str:
-    """Complete locked tasks, given by id, result and moment."""
+def complete(rows: Rows, now: int) -> str:
+    """Complete locked tasks, given by their rows' numbers, in ascending order, and results.
+
+    interval() finds a number's place by binary search. A join with the rows would be written to a
+    table on the disk first, as results have any length.
+    """
+    seqs = ", ".join([str(seq) for seq, _ in rows])
+    results = {result for _, result in rows}
+    if len(results) == 1:
+        result = _literal(results.pop())
+    else:
+        result = f"elt(interval(seq, {seqs}), {_literals([result for _, result in rows])})"
     return f"""
-        UPDATE ({_query(rows)}) AS done STRAIGHT_JOIN task ON task.id = done.column1
-        SET status = 'completed', outcome = 'completed', result = done.column2, due_at = NULL,
-            lease_expires_at = NULL, timeout_at = NULL, finished_at = done.column3,
-            updated_at = done.column3"""
+        UPDATE task SET status = 'completed', outcome = 'completed', result = {result},
+            due_at = NULL, lease_expires_at = NULL, timeout_at = NULL,
+            finished_at = {now}, updated_at = {now}
+        WHERE seq IN ({seqs})"""
 
 
 _SAVED = SAVED[: -len(FENCE)]
@@ -126,12 +147,21 @@ def save(rows: Rows) -> str:
     return f"UPDATE ({_query(rows)}) AS given STRAIGHT_JOIN task ON {_FENCE} SET {_VALUES}"
 
 
-def read(ids: int, lock: str) -> str:
+def read(ids: Sequence[str], lock: str) -> str:
     """Tasks by id, in the order of their ids."""
     return (
-        f"SELECT {ROW} FROM task FORCE INDEX (task_id) WHERE id IN ({_marks(ids)})"
+        f"SELECT {ROW} FROM task FORCE INDEX (task_id) WHERE id IN ({_literals(ids)})"
         f" ORDER BY id{lock}"
     )
+
+
+def filled(sql: str, params: Sequence[Any]) -> str:
+    """The statement with values in place of its marks."""
+    if not params:
+        return sql
+    first, *others = sql.split("?")
+    pairs = zip(params, others, strict=True)
+    return first + "".join([f"{_literal(value)}{text}" for value, text in pairs])
 
 
 def _tuples(rows: Rows) -> str:
@@ -155,12 +185,8 @@ def _literals(row: Sequence[Any]) -> str:
 def _literal(value: str | int | None) -> str:
     """A value in SQL; the driver's own way is several times slower.
 
-    Needs an sql_mode without NO_BACKSLASH_ESCAPES, and a statement without the driver's marks.
+    Needs an sql_mode without NO_BACKSLASH_ESCAPES.
     """
     if value is None:
         return "NULL"
     return f"'{escape_string(value)}'" if isinstance(value, str) else str(value)
-
-
-def _marks(values: int) -> str:
-    return ", ".join("?" * values)

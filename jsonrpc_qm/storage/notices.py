@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from jsonrpc_qm.storage.base import News
+from jsonrpc_qm.storage.postgresql_connections import forget
 from jsonrpc_qm.storage.telling import Heard, Telling
 
 CHANNEL = "jsonrpc_qm"
@@ -26,6 +27,7 @@ class Notices(Telling):
         connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, message))
 
     def _listen(self, connection: psycopg.Connection[Any], heard: Heard) -> None:
+        connection.remove_notify_handler(forget)
         connection.execute(f"LISTEN {CHANNEL}")
         # Others may have told something while there was no connection.
         heard(News(more=True))

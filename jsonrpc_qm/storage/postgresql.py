@@ -14,9 +14,9 @@ import psycopg
 from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Sighting
+from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Search, Sighting
 from jsonrpc_qm.storage.notices import Notices
-from jsonrpc_qm.storage.postgresql_connections import Connections, Place
+from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
@@ -41,6 +41,9 @@ SCHEMA_LOCK = 0x6A72716D
 
 OVERTAKEN = ("40001", "40P01", "23505")
 """Serialization failure, deadlock, and a unique key that another transaction was first to take."""
+
+UNPREPARED = ("26000", "42P05")
+"""A prepared statement is missing, or there already: a pooler has given us another session."""
 
 TALLY = (
     """
@@ -82,6 +85,7 @@ class PostgresqlStorage(SqlRowsStorage):
 
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
+    contains = "strpos({column}, ?) > 0"
 
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         place = Place(url)
@@ -213,18 +217,21 @@ class PostgresqlStorage(SqlRowsStorage):
         try:
             yield
         except (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error) as error:
-            if getattr(getattr(error, "orig", error), "sqlstate", None) in OVERTAKEN:
+            state = getattr(getattr(error, "orig", error), "sqlstate", None)
+            if state in OVERTAKEN:
                 raise Overtaken.of("another transaction was faster") from error
+            if state in UNPREPARED:
+                raise self._unavailable(error, f"; put {PREPARED}=off into its URL") from error
             if isinstance(
                 error, peewee.IntegrityError | peewee.DataError | peewee.ProgrammingError
             ):
                 raise
             raise self._unavailable(error) from error
 
-    def _unavailable(self, error: Exception) -> Unavailable:
+    def _unavailable(self, error: Exception, hint: str = "") -> Unavailable:
         """What a caller is told; the connection is not used again, for the server may be a standby
         by now."""
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0] + hint
         logger.warning("%s: %s", self.url, reason)
         self._connections.drop()
         return Unavailable.of(f"the database {self.url} can't be used ({reason})")
@@ -274,9 +281,18 @@ class PostgresqlStorage(SqlRowsStorage):
         _check("name", (filter.name,))
         return super().purge(filter, limit)
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
         _check("name", (name,))
-        return super().page(name, status, limit, cursor)
+        if search is not None:
+            _check("query", (search.text,))
+        return super().page(name, status, limit, cursor, search)
 
     def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
         answers = iter(super().load([each for each in records if not _unstorable(each)]))

@@ -66,9 +66,19 @@ class Place:
 
     def connect(self) -> "psycopg.Connection[Any]":
         """A new connection, on which each statement is a transaction unless one was begun."""
-        return psycopg.connect(
+        connection = psycopg.connect(
             autocommit=True, prepare_threshold=self._prepare_threshold, **self._options
         )
+        connection.add_notify_handler(forget)
+        return connection
+
+
+def forget(notice: psycopg.Notify) -> None:
+    """Do nothing with a notice on a connection that does not listen.
+
+    Behind PgBouncer a session that somebody has made listen may come to any connection, and the
+    driver would keep for ever what nobody takes.
+    """
 
 
 class Connections(peewee.PostgresqlDatabase):

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.base import NameStats, WorkerRow
+from jsonrpc_qm.storage.cursors import FOREVER
 
 Run = Callable[..., Any]
 
@@ -19,15 +19,6 @@ STATUSES = ("queued", SCHEDULED, "started", "completed", "failed", "cancelled")
 PRIORITIES_LOOKED_AT = 64
 """`oldest_queued_age` looks at this many different priorities of a name, the highest ones: each is
 one step in the index, so a name with a priority for every task costs no scan."""
-
-
-def position(cursor: str | None) -> int:
-    """The row number before which a page begins."""
-    if cursor is None:
-        return statements.FOREVER
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
-        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
-    return min(int(cursor), statements.FOREVER)
 
 
 def statuses(status: str | None) -> Sequence[str]:
@@ -72,7 +63,7 @@ def stats(run: Run, now: int) -> dict[str, NameStats]:
 
 
 def _oldest(run: Run, name: str) -> int:
-    oldest = priority = statements.FOREVER
+    oldest = priority = FOREVER
     for _ in range(PRIORITIES_LOOKED_AT):
         row = run(statements.OLDEST, (name, priority)).fetchone()
         if row is None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
+from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.record import SCHEDULED, Record, public_status
-from jsonrpc_qm.storage import redis_keys, redis_tasks
+from jsonrpc_qm.record import SCHEDULED, Record
+from jsonrpc_qm.storage import redis_keys, redis_lists, redis_tasks
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
@@ -20,10 +20,12 @@ from jsonrpc_qm.storage.base import (
     News,
     Overtaken,
     Page,
+    Search,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.moves import TellsMoves
 from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_orders import Range, Size
@@ -38,7 +40,7 @@ LOOKS = 5
 """How often tasks are looked for that are just being stored or deleted."""
 
 
-class RedisStorage:
+class RedisStorage(TellsMoves):
     """Tasks in a Redis, 6.2 or later.
 
     `url` like `redis://user:password@host:6379/0?prefix=jsonrpc-qm`; `rediss://` for TLS,
@@ -86,6 +88,7 @@ class RedisStorage:
                 self._recent.forget()
                 raise
             self._recent.keep(view)
+            self._tell(view.moves())
 
     def _new_view(self) -> View:
         return View(
@@ -263,36 +266,21 @@ class RedisStorage:
                 return _tasks(self._new_view(), ids)
         return _tasks(self._new_view(), ids)
 
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
-        view, shards = self._view(), self._shards
-        end = None if cursor is None else _member(cursor)
-        names = [name] if name is not None else list(view.names())
-        ranges = [
-            Range(key=shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True)
-            for each in names
-            for inner in redis_keys.STATUSES
-            if status in (None, public_status(inner))
-        ]
-        places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
-        members = [member for _, member in places[:limit]]
-        found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
-        records = [record for id in found if (record := view.task(id)) is not None]
-        more = len(places) > limit
-        return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
+        view = self._view()
+        if search is not None:
+            return redis_lists.searched(view, name, status, limit, cursor, search)
+        return redis_lists.page(view, name, status, limit, cursor)
 
     def dump(self, cursor: str | None, limit: int) -> Page:
-        view, shards = self._view(), self._shards
-        after = None if cursor is None else _member(cursor)
-        ranges = [
-            Range(key=shards.of(name).listed(status, name), limit=limit, after=after)
-            for name in view.names()
-            for status in redis_keys.STATUSES
-        ]
-        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
-        found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
-        records = [record for id in found if (record := view.task(id)) is not None]
-        more = len(places) == limit
-        return Page(records=records, next_cursor=_cursor(places[-1][1]) if more else None)
+        return redis_lists.dump(self._view(), cursor, limit)
 
     def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
         view = self._writing()
@@ -377,16 +365,3 @@ def _worker_row(worker: str, value: bytes, running: int = 0) -> WorkerRow:
 
 def _is_gone(row: WorkerRow, now: int) -> bool:
     return row.last_seen < now - WORKER_GONE
-
-
-def _cursor(member: bytes) -> str:
-    """A place in a list, for `_member`."""
-    return f"{redis_keys.number_in(member)}:{member[redis_keys.NUMBER :].decode()}"
-
-
-def _member(cursor: str) -> bytes:
-    """The member that a page ended with."""
-    number, colon, id = cursor.partition(":")
-    if not (colon and number.isascii() and number.isdigit() and len(number) < 20 and id.isascii()):
-        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
-    return redis_keys.listed(min(int(number), (1 << 64) - 1)) + id.encode()

@@ -175,6 +175,12 @@ class Reads:
         stored = self._tasks[id]
         return None if stored is None else stored[0]
 
+    def listed(self, id: str) -> bytes:
+        """The member of a task that is there, in the lists that it is in."""
+        stored = self._tasks[id]
+        assert stored is not None
+        return redis_keys.listed(stored[1]) + id.encode()
+
     def is_at(self, id: str, key: str, member: bytes) -> bool:
         """Whether a task that was looked for still is where a sorted set said."""
         return id in self._tasks and (key, member) in self._places_of(id)

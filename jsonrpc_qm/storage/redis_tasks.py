@@ -9,6 +9,7 @@ from jsonrpc_qm.record import UNFINISHED, Record, public_status
 from jsonrpc_qm.storage import redis_keys
 from jsonrpc_qm.storage.redis_keys import Place
 from jsonrpc_qm.storage.redis_orders import Range
+from jsonrpc_qm.storage.redis_reads import Reads
 from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
 
@@ -132,7 +133,7 @@ def merged(
     return sorted(places, key=lambda place: place[1], reverse=newest)
 
 
-def still_there(view: View, places: Sequence[Place], order: int) -> list[str]:
+def still_there(view: Reads, places: Sequence[Place], order: int) -> list[str]:
     """The ids of the tasks that nobody has moved since their places were read."""
     found = [(key, member, member[order:].decode()) for key, member in places]
     groups = view.shards.grouped(found, lambda each: view.shards.with_key(each[0]))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage import redis_keys
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.storage.redis_commit import DELETED, Commit, Commits, flat
 from jsonrpc_qm.storage.redis_keys import Keys, Stored
 from jsonrpc_qm.storage.redis_reads import Reads, Run, Settle
@@ -27,7 +28,8 @@ class View(Reads):
         self._next_number = number
         self._changed: dict[str, None] = {}
         self._revision = b""
-        self._history: list[tuple[str, Stored | None]] = []
+        self._history: list[tuple[str, Stored | None, Stored | None]] = []
+        """What became of tasks: the id, what was stored before and after."""
 
     # -- writes -------------------------------------------------------------------------------
 
@@ -78,10 +80,11 @@ class View(Reads):
     def roll_back_to(self, savepoint: int) -> None:
         """Take back what was put since."""
         while len(self._history) > savepoint:
-            self._replace(*self._history.pop())
+            id, before, _ = self._history.pop()
+            self._replace(id, before)
 
     def _put(self, id: str, stored: Stored | None) -> None:
-        self._history.append((id, self._tasks[id]))
+        self._history.append((id, self._tasks[id], stored))
         self._replace(id, stored)
 
     def _replace(self, id: str, stored: Stored | None) -> None:
@@ -115,6 +118,13 @@ class View(Reads):
             field = redis_keys.holder_field(record.name, record.unique_key)
             held = record.id.encode() if change > 0 else None
             self.set_value(keys.holders, field, held)
+
+    def moves(self) -> Moves:
+        """What has been done to tasks."""
+        moves = Moves()
+        for _, before, after in self._history:
+            moves.see(before and before[0], after and after[0])
+        return moves
 
     def _keep_place(self, record: Record, is_there: bool) -> None:
         """Have the home of a task that comes or goes know where it is."""

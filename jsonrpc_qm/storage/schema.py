@@ -72,6 +72,7 @@ class TaskRow(Model):
     cancel_requested = IntegerField(constraints=[SQL("DEFAULT 0")])
     started_at = BigIntegerField(null=True)
     finished_at = BigIntegerField(null=True)
+    history = TextField(null=True)
 
     class Meta:
         table_name = "task"

@@ -4,7 +4,6 @@ What differs from one database to another is in a subclass; see sqlite.py. The s
 statements.py.
 """
 
-import heapq
 import threading
 from abc import abstractmethod
 from collections import Counter
@@ -19,32 +18,31 @@ from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
 from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.record import UNFINISHED, Record, public_status
 from jsonrpc_qm.storage import reads, statements
+from jsonrpc_qm.storage.alone import Alone
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
     Filter,
     NameStats,
-    News,
     Overtaken,
-    Page,
     Sighting,
     Swept,
     WorkerRow,
 )
+from jsonrpc_qm.storage.cursors import FOREVER
 from jsonrpc_qm.storage.migrations import Migration
+from jsonrpc_qm.storage.moves import GONE, NEW, Moves, TellsMoves
 from jsonrpc_qm.storage.sql_copy import SqlCopy
+from jsonrpc_qm.storage.sql_lists import SqlLists
 from jsonrpc_qm.storage.sql_transitions import SqlTransitions
 from jsonrpc_qm.transitions import Elapse
 
 
-class SqlStorage(SqlTransitions, SqlCopy):
+class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
     """A storage on a database that peewee connects to, one connection a thread."""
 
     url: str
-
-    shared = False
-    writers = 1
 
     locking = ""
     """What a query ends with so that others wait to change what it found."""
@@ -65,11 +63,16 @@ class SqlStorage(SqlTransitions, SqlCopy):
         """Execute one statement and return its cursor."""
         return self.database.execute_sql(sql, params)
 
+    def run_soon(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Execute a statement whose answer nobody needs; a database may wait for the next one."""
+        self.run(sql, params)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self.exclusive(), self.translated():
             self.begin()
-            self._local.tally = Counter()
+            self._local.moves = Moves()
+            self._local.stored = Counter()
             try:
                 yield
                 self._store_tally()
@@ -77,6 +80,7 @@ class SqlStorage(SqlTransitions, SqlCopy):
             except BaseException:
                 self.roll_back()
                 raise
+        self._tell(self._local.moves)
 
     def begin(self) -> None:
         """Begin a transaction that may write."""
@@ -98,23 +102,25 @@ class SqlStorage(SqlTransitions, SqlCopy):
     def translated(self) -> AbstractContextManager[None]:
         """Turn the database's errors into Unavailable."""
 
-    def _count(self, name: str, status: str, tasks: int = 1) -> None:
-        self._local.tally[name, status] += tasks
+    @property
+    def _moves(self) -> Moves:
+        """What this thread's transaction has done."""
+        moves: Moves = self._local.moves
+        return moves
 
-    def _undone_count(self) -> Callable[[], None]:
+    def _undone_moves(self) -> Callable[[], None]:
         """What puts the counts back to how they are now."""
-        counted = self._local.tally.copy()
-        return lambda: setattr(self._local, "tally", counted)
-
-    def _count_move(self, before: Record, after: Record) -> None:
-        if before.status != after.status:
-            self._count(before.name, before.status, -1)
-            self._count(after.name, after.status)
+        counted = self._moves.copy()
+        return lambda: setattr(self._local, "moves", counted)
 
     def _store_tally(self) -> None:
-        changed = [(*key, tasks) for key, tasks in sorted(self._local.tally.items()) if tasks]
+        tally = self._moves.tally()
+        unstored = tally.copy()
+        unstored.subtract(self._local.stored)
+        changed = [(*key, tasks) for key, tasks in sorted(unstored.items()) if tasks]
         if changed:
             self._add_to_tally(changed)
+        self._local.stored = tally
 
     def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
         for row in changed:
@@ -124,14 +130,14 @@ class SqlStorage(SqlTransitions, SqlCopy):
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
         records = [record for group in groups for record in group]
-        self.run("SAVEPOINT adding")
+        self.run_soon("SAVEPOINT adding")
         if self._insert(records) == len(records):
-            self.run("RELEASE SAVEPOINT adding")
+            self.run_soon("RELEASE SAVEPOINT adding")
             self._count_added(records)
             return [list(group) for group in groups]
         # Some are there already: undo, and look at each.
-        self.run("ROLLBACK TO adding")
-        self.run("RELEASE SAVEPOINT adding")
+        self.run_soon("ROLLBACK TO adding")
+        self.run_soon("RELEASE SAVEPOINT adding")
         return [self._add_group(group) for group in groups]
 
     @abstractmethod
@@ -140,7 +146,7 @@ class SqlStorage(SqlTransitions, SqlCopy):
 
     def _count_added(self, records: Iterable[Record]) -> None:
         for (name, status), tasks in Counter((r.name, r.status) for r in records).items():
-            self._count(name, status, tasks)
+            self._moves.tasks[name, NEW, status] += tasks
 
     def _add_group(self, group: Sequence[Record]) -> list[Record] | QueueError:
         stored = {record.id: record for record in self._read([r.id for r in group], self.locking)}
@@ -175,21 +181,26 @@ class SqlStorage(SqlTransitions, SqlCopy):
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
-        self._sweep(now, SWEEP_LIMIT)
-        paused = {name for (name,) in self.run(statements.PAUSED)}
-        draining = {worker for (worker,) in self.run(statements.DRAINING)}
+        paused, draining = self._prepare_claims(now)
         return [
             [] if claim.worker in draining else self._take(claim, paused, now) for claim in claims
         ]
+
+    def _prepare_claims(self, now: int) -> tuple[set[str], set[str]]:
+        """Sweep; the names that are paused, and the workers that are asked to finish."""
+        self._sweep(now, SWEEP_LIMIT)
+        paused = {name for (name,) in self.run(statements.PAUSED)}
+        draining = {worker for (worker,) in self.run(statements.DRAINING)}
+        return paused, draining
 
     def _take(self, claim: Claim, paused: set[str], now: int) -> list[Record]:
         names = [name for name in dict.fromkeys(claim.names) if name not in paused]
         if not names:
             return []
         taken = self._taken(claim, names, now)
+        self._moves.claimed.extend(taken)
         for name, tasks in Counter(record.name for record in taken).items():
-            self._count(name, "queued", -tasks)
-            self._count(name, "started", tasks)
+            self._moves.tasks[name, "queued", "started"] += tasks
         return taken
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
@@ -205,7 +216,6 @@ class SqlStorage(SqlTransitions, SqlCopy):
         moved = self._sweep(now, limit)
         # What this transaction has changed is not counted in the table yet.
         self._store_tally()
-        self._local.tally.clear()
         return Swept(
             records=moved,
             ready=dict(self.run(statements.READY).fetchall()),
@@ -247,20 +257,19 @@ class SqlStorage(SqlTransitions, SqlCopy):
                 answers.append(InvalidState.of(id, public_status(record.status)))
             else:
                 self.run(statements.DELETE, (id,))
-                self._count(record.name, record.status, -1)
+                self._moves.see(record, None)
                 answers.append(True)
         return answers
 
     def purge(self, filter: Filter, limit: int) -> int:
         before = filter.finished_before
-        until = statements.FOREVER if before is None else before
+        until = FOREVER if before is None else before
         named = () if filter.name is None else (filter.name,)
         statuses = reads.finished_statuses(filter.status)
         params = [(status, until, *named, limit) for status in statuses]
-        purged = Counter(self._purged(params, limit))
-        for (name, status), tasks in purged.items():
-            self._count(name, status, -tasks)
-        return purged.total()
+        purged = [(name, status, GONE) for name, status in self._purged(params, limit)]
+        self._moves.tasks.update(purged)
+        return len(purged)
 
     def _purged(self, params: Sequence[Sequence[Any]], limit: int) -> list[tuple[str, str]]:
         """Delete finished tasks; the name and status of each.
@@ -282,25 +291,6 @@ class SqlStorage(SqlTransitions, SqlCopy):
         with self.translated():
             found = {record.id: record for record in self._read(ids)}
             return [found.get(id) for id in ids]
-
-    def page(self, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
-        before = reads.position(cursor)
-        with self.translated():
-            branches = reads.branches(self.run, name, status)
-            pages = [self.run(sql, (*params, before, limit + 1)) for sql, params in branches]
-            newest = heapq.merge(*pages, key=lambda row: -row[0])
-            seqs = [seq for (seq,), _ in zip(newest, range(limit + 1), strict=False)]
-            page = seqs[:limit]
-            rows = [self.run(statements.BY_SEQ, (seq,)).fetchone() for seq in page]
-            # Another thread may have purged one meanwhile.
-            records = [Record(*row) for row in rows if row]
-        return Page(records=records, next_cursor=str(page[-1]) if len(seqs) > limit else None)
-
-    def announce(self, news: News) -> None:
-        """Nobody is told: SQLite's other processes see a change by themselves."""
-
-    def subscribe(self, heard: Callable[[News], None]) -> None:
-        """Nobody tells."""
 
     def stats(self, now: int) -> dict[str, NameStats]:
         with self.translated():

@@ -17,6 +17,7 @@ class SqlCopy(ABC):
     """The part of SqlStorage that copies are made with."""
 
     run: Callable[..., Any]
+    run_soon: Callable[..., None]
     locking: str
     translated: Callable[[], AbstractContextManager[None]]
     _read: Callable[..., list[Record]]
@@ -36,13 +37,13 @@ class SqlCopy(ABC):
 
     def _load_all(self, records: Sequence[Record]) -> bool:
         """Store all, or none if one meets an id or a unique key."""
-        self.run("SAVEPOINT loading")
+        self.run_soon("SAVEPOINT loading")
         if self._insert_whole([astuple(record) for record in records]) == len(records):
-            self.run("RELEASE SAVEPOINT loading")
+            self.run_soon("RELEASE SAVEPOINT loading")
             self._count_added(records)
             return True
-        self.run("ROLLBACK TO loading")
-        self.run("RELEASE SAVEPOINT loading")
+        self.run_soon("ROLLBACK TO loading")
+        self.run_soon("RELEASE SAVEPOINT loading")
         return False
 
     @abstractmethod

@@ -38,7 +38,7 @@ class SqlRowsStorage(SqlStorage):
 
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterator[tuple[str, str]]:
+    ) -> Iterator[tuple[str, str, int]]:
         for cursor in self.run_rows(statements.completed, statements.COMPLETED, rows, (now, now)):
             yield from cursor.fetchall()
 

@@ -6,13 +6,14 @@ unique key can depend on each other, and go one by one.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from jsonrpc_qm.errors import Conflict, QueueError, TaskNotFound
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
+from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.transitions import Complete, Event, Retry
 
 Answer = Record | QueueError
@@ -23,14 +24,16 @@ Placed = tuple[int, Event]
 class SqlTransitions(ABC):
     """The part of SqlStorage that changes tasks by events."""
 
-    run: Callable[..., Any]
+    run_soon: Callable[..., None]
     locking: str
     _read: Callable[..., list[Record]]
     _holder: Callable[[str, str], Record | None]
     _add_group: Callable[[Sequence[Record]], list[Record] | QueueError]
-    _count: Callable[..., None]
-    _count_move: Callable[[Record, Record], None]
-    _undone_count: Callable[[], Callable[[], None]]
+    _undone_moves: Callable[[], Callable[[], None]]
+
+    @property
+    @abstractmethod
+    def _moves(self) -> Moves: ...
 
     def transition(self, events: Sequence[Event], now: int) -> list[Answer]:
         answers: dict[int, Answer] = {}
@@ -51,21 +54,22 @@ class SqlTransitions(ABC):
         if len({outcome.id for outcome in outcomes}) < len(outcomes):
             return [False] * len(outcomes)
         rows = [(o.id, o.token, o.result) for o in outcomes if not o.queue]
-        names = dict(self._completed(rows, now))
-        self._count_completed(Counter(names.values()).items())
-        return [outcome.id in names for outcome in outcomes]
+        ran = {id: (name, now - started_at) for id, name, started_at in self._completed(rows, now)}
+        self._count_completed(Counter(ran.values()))
+        return [outcome.id in ran for outcome in outcomes]
 
     @abstractmethod
     def _completed(
         self, rows: Sequence[tuple[str, int, str | None]], now: int
-    ) -> Iterable[tuple[str, str]]:
-        """Complete the tasks, given by id, token and result, that are held by that token; the id
-        and the name of each."""
+    ) -> Iterable[tuple[str, str, int]]:
+        """Complete the tasks, given by id, token and result, that are held by that token; the id,
+        the name and the start of each."""
 
-    def _count_completed(self, tasks_of_names: Iterable[tuple[str, int]]) -> None:
-        for name, tasks in tasks_of_names:
-            self._count(name, "started", -tasks)
-            self._count(name, "completed", tasks)
+    def _count_completed(self, ran: Mapping[tuple[str, int], int]) -> None:
+        """Count attempts, given by name and how long they took."""
+        self._moves.ran.update(ran)
+        for (name, _), tasks in ran.items():
+            self._moves.tasks[name, "started", "completed"] += tasks
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""
@@ -99,15 +103,15 @@ class SqlTransitions(ABC):
             holder = self._holder(after.name, after.unique_key)
             if holder is not None:
                 return Conflict.of(holder.id)
-        uncount = self._undone_count()
-        self.run("SAVEPOINT ending")
+        uncount = self._undone_moves()
+        self.run_soon("SAVEPOINT ending")
         # First, since a task that follows may have the unique key of the one that ends.
         self._save([(before, after)])
         added = self._add_group(event.queue) if isinstance(event, Complete) else []
         if isinstance(added, QueueError):
-            self.run("ROLLBACK TO ending")
+            self.run_soon("ROLLBACK TO ending")
             uncount()
-        self.run("RELEASE SAVEPOINT ending")
+        self.run_soon("RELEASE SAVEPOINT ending")
         return added if isinstance(added, QueueError) else after
 
     def _save(self, changes: Iterable[tuple[Record, Record]]) -> None:
@@ -115,7 +119,7 @@ class SqlTransitions(ABC):
         rows = []
         for before, after in changes:
             rows.append(statements.save_params(before, after))
-            self._count_move(before, after)
+            self._moves.see(before, after)
         if self._write(rows) != len(rows):
             raise RuntimeError("a task changed between its read and its write")
 

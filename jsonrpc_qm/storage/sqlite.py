@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -138,13 +139,16 @@ class SqliteStorage(SqlRowsStorage):
         claims = [(outcome.id, outcome.token) for outcome in outcomes]
         found = self.run_rows(statements.held, ("id", "token"), claims)
         held = [row for cursor in found for row in cursor.fetchall()]
-        if sum(tasks for _, tasks in held) < len(outcomes):
+        if sum(tasks for *_, tasks in held) < len(outcomes):
             return False
         rows = [(outcome.id, outcome.token, outcome.result) for outcome in outcomes]
         written = self.run_rows(statements.complete, statements.COMPLETED, rows, (now, now))
         if sum(cursor.rowcount for cursor in written) != len(outcomes):
             raise RuntimeError("a task changed between its read and its write")
-        self._count_completed(held)
+        ran: Counter[tuple[str, int]] = Counter()
+        for name, started_at, tasks in held:
+            ran[name, now - started_at] += tasks
+        self._count_completed(ran)
         return True
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:

@@ -14,9 +14,6 @@ from jsonrpc_qm.storage.base import Claim
 
 COLUMNS = ", ".join(FIELDS)
 
-FOREVER = 2**62
-"""A moment after all others."""
-
 INSERT_WIDTH = FIELDS.index("due_at") + 1
 """A new task fills the columns up to here; the others have their defaults."""
 
@@ -105,11 +102,11 @@ COMPLETED = ("id", "token", "result")
 
 @lru_cache
 def held(rows: str) -> str:
-    """How many tasks of each name are held by claims, given by id and token."""
+    """How many tasks of each name and start are held by claims, given by id and token."""
     return f"""
-        SELECT name, count(*) FROM ({rows}) AS claims
+        SELECT name, started_at, count(*) FROM ({rows}) AS claims
         JOIN task ON id = claims.column1 AND token = claims.column2
-        WHERE status = 'started' AND outcome IS NULL GROUP BY name"""
+        WHERE status = 'started' AND outcome IS NULL GROUP BY name, started_at"""
 
 
 @lru_cache
@@ -134,7 +131,7 @@ def complete(rows: str) -> str:
 @lru_cache
 def completed(rows: str) -> str:
     """`complete`, and which tasks met the condition."""
-    return f"{complete(rows)} RETURNING id, name"
+    return f"{complete(rows)} RETURNING id, name, started_at"
 
 
 _SAVED = (
@@ -154,6 +151,7 @@ _SAVED = (
     "timeout_at",
     "cancel_requested",
     "finished_at",
+    "history",
 )
 _saved_values = attrgetter(*_SAVED)
 
@@ -187,8 +185,29 @@ def read(ids: str, lock: str = "") -> str:
     return f"SELECT {COLUMNS} FROM task WHERE id IN ({ids}) ORDER BY id{lock}"
 
 
-BY_SEQ = f"SELECT {COLUMNS} FROM task WHERE seq = ?"
-"""One task by its row's number."""
+@lru_cache
+def by_seq(rows: int) -> str:
+    """Tasks by their rows' numbers, those stored last first."""
+    return f"SELECT {COLUMNS} FROM task WHERE seq IN ({marks(rows)}) ORDER BY seq DESC"
+
+
+@lru_cache
+def matching(rows: int, *conditions: str) -> str:
+    """Those of some rows that meet conditions, those stored last first."""
+    where = " AND ".join([f"seq IN ({marks(rows)})", *conditions])
+    return f"SELECT seq FROM task WHERE {where} ORDER BY seq DESC"
+
+
+def marks(values: int) -> str:
+    """Marks for so many parameters."""
+    return ", ".join("?" * values)
+
+
+LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM task"
+"""The number of the row stored last."""
+
+STORED_FROM = "SELECT seq, created_at FROM task WHERE seq >= ? ORDER BY seq LIMIT 1"
+"""When the first row from a position on was stored."""
 
 DUMP = f"SELECT seq, {COLUMNS} FROM task WHERE seq > ? ORDER BY seq LIMIT ?"
 """Tasks in the order in which they were stored, after a position."""

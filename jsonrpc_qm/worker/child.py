@@ -11,6 +11,7 @@ from typing import Any
 
 from jsonrpc_qm.jsontext import from_python
 from jsonrpc_qm.task import Task
+from jsonrpc_qm.tracing import continued
 from jsonrpc_qm.worker.context import Context
 from jsonrpc_qm.worker.handler import Handler
 from jsonrpc_qm.worker.outcome import Outcome, completed, failed, raised
@@ -33,10 +34,11 @@ def serve(pipe: Connection) -> None:
     side = _Side(pipe)
     while True:
         try:
-            payload, task = pipe.recv()
+            payload, task, carrier = pipe.recv()
         except (EOFError, OSError):
             return
-        outcome = side.outcome(payload, task)
+        with continued(carrier):
+            outcome = side.outcome(payload, task)
         side.send(ENDED, outcome.wire)
 
 

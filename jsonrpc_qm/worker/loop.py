@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 
+from jsonrpc_qm.tracing import run_span
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.context import Cancelled
 from jsonrpc_qm.worker.outcome import Outcome, completed, failed, raised
@@ -87,7 +88,9 @@ class LoopPool:
                 outcome = attempt.stopped()
             else:
                 attempt.started = monotonic()
-                outcome = await self._outcome(attempt)
+                with run_span(attempt.task) as run:
+                    outcome = await self._outcome(attempt)
+                    run.ended(outcome and outcome.wire)
         finally:
             running = asyncio.current_task()
             assert running is not None

@@ -9,6 +9,7 @@ from contextlib import closing, nullcontext
 from time import sleep
 from typing import NoReturn
 
+from jsonrpc_qm import tracing_setup
 from jsonrpc_qm.worker.base import PoolName, Worker
 from jsonrpc_qm.worker.runner import Ending, Runner
 from jsonrpc_qm.worker.signals import ABANDON_SIGNAL, SignalPipe
@@ -71,7 +72,11 @@ def run_workers(
         burst=burst,
         worker_name=worker_name,
     )
-    return _run_to_its_end(runner, grace, supervised)
+    tracing_setup.start("jsonrpc-qm-worker")
+    try:
+        return _run_to_its_end(runner, grace, supervised)
+    finally:
+        tracing_setup.flush()
 
 
 def _run_to_its_end(runner: Runner, grace: float, supervised: bool) -> Ending:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
+from jsonrpc_qm.tracing import run_span
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.context import Cancelled
 from jsonrpc_qm.worker.outcome import Outcome, completed, raised
@@ -100,7 +101,9 @@ class SlotPool:
                 outcome = attempt.stopped()
             else:
                 attempt.started = monotonic()
-                outcome = slot.run(attempt)
+                with run_span(attempt.task) as run:
+                    outcome = slot.run(attempt)
+                    run.ended(outcome and outcome.wire)
             self._finish(attempt, outcome, len(self._ready))
             # Otherwise the last one would be kept alive until the next one comes.
             del attempt, outcome

@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from time import monotonic
 
 from jsonrpc_qm.jsontext import to_python
+from jsonrpc_qm.tracing import carried
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.child import ENDED, serve
 from jsonrpc_qm.worker.outcome import Outcome, failed, released
@@ -73,7 +74,7 @@ class ProcessSlot:
         task, timeout = attempt.task, attempt.job.timeout
         deadline = None if timeout is None else monotonic() + timeout
         try:
-            child.pipe.send((attempt.job.payload, task))
+            child.pipe.send((attempt.job.payload, task, carried()))
             while (message := child.receive(deadline)) is not None:
                 value = to_python(message[1:].decode())
                 if message[:1] == ENDED:

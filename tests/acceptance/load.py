@@ -3,16 +3,20 @@
 They do as clients should: a call whose answer is lost is sent again until it is answered.
 """
 
+import json
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from threading import Condition, Event, Thread
 from typing import Any
 from zlib import crc32
 
+from jsonrpc_qm import open_storage
+from jsonrpc_qm.record import Record
 from tests.acceptance.rpc import NoAnswer, Refused, Rpc
+from tests.storage.verbs import stored_in
 
 LEASE_LOST = -32002
 UNAVAILABLE = -32006
@@ -27,6 +31,18 @@ MOST_CALLS = 3000
 def fate(id: str) -> str:
     """What workers do with a task, always the same: fail, retry, follow or complete."""
     return ("fail", "retry", "follow", "complete")[crc32(id.encode()) % 4]
+
+
+def stored(url: str) -> list[Record]:
+    """All tasks of a storage."""
+    with closing(open_storage(url)) as storage:
+        return stored_in(storage, 1000)
+
+
+def unfinished(rpc: Rpc) -> int:
+    """How many tasks have not ended."""
+    rows = rpc("stats")["names"].values()
+    return sum(row["queued"] + row["scheduled"] + row["started"] for row in rows)
 
 
 class Ledger:
@@ -56,6 +72,38 @@ class Ledger:
         with self._changed:
             wanted = self._answers + answers
             assert self._changed.wait_for(lambda: self._answers >= wanted, timeout=30)
+
+    def check(self, records: Sequence[Record], stats: dict[str, dict[str, Any]]) -> None:
+        """Tasks as they are stored when all have ended, and `stats`, agree with what was answered.
+
+        There may be tasks of other names too.
+        """
+        tasks = {record.id: record for record in records if record.name == "mail"}
+        # Stored once each (the ids are unique), and nothing that nobody queued.
+        assert set(tasks) == self.queued
+        # No claim was answered twice: a token belongs to one worker.
+        assert set(self.claims.values()) == {1}
+        for task in tasks.values():
+            self._check_task(task)
+        # What was to be stored with a result is there once, and nothing of the others.
+        followers = Counter(json.loads(r.parameters) for r in records if r.name == "next")
+        assert followers == Counter(id for id in tasks if fate(id) == "follow")
+        assert Counter((record.name, record.status) for record in records) == {
+            (name, status): tasks
+            for name, row in stats.items()
+            for status, tasks in row.items()
+            if status in ("completed", "failed") and tasks
+        }
+
+    def _check_task(self, task: Record) -> None:
+        assert task.status == ("failed" if fate(task.id) == "fail" else "completed")
+        done = task.status == "completed"
+        if done:
+            assert json.loads(task.result or "") == {"token": task.token}
+            assert self.completed[task.id] == {task.token}
+        failed = len(self.failed[task.id])
+        assert failed <= task.failures <= failed + len(self.doubtful[task.id])
+        assert task.failures + done <= task.attempts <= task.failures + task.lost + 1
 
 
 class Load:

@@ -1,17 +1,14 @@
 """kill -9 of the manager, at any moment: no answered call is lost, and none happens twice."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import StartManager
-from tests.acceptance.load import Ledger, Load, fate
+from tests.acceptance.load import Load, stored, unfinished
+from tests.acceptance.managers import sqlite_url
 from tests.acceptance.rpc import Rpc, until
 from tests.acceptance.sqlite_file import SqliteFile
 
@@ -37,50 +34,9 @@ def test_crashes_under_load_lose_and_double_nothing(
             load.stop()
             stats = rpc("stats")["names"]
     assert manager.stop() == 0
-    with SqliteFile(tasks_db) as stored:
-        stored.check()
-        counted = Counter(stored("SELECT name, status FROM task"))
-        check_answers(load.ledger, stored)
-    assert counted == {
-        (name, status): tasks
-        for name, row in stats.items()
-        for status, tasks in row.items()
-        if status in ("completed", "failed") and tasks
-    }
-
-
-def unfinished(rpc: Rpc) -> int:
-    rows = rpc("stats")["names"].values()
-    return sum(row["queued"] + row["scheduled"] + row["started"] for row in rows)
-
-
-def check_answers(ledger: Ledger, stored: Callable[[str], Iterable[Any]]) -> None:
-    """The storage agrees with all that was answered."""
-    tasks = {
-        row[0]: row[1:]
-        for row in stored(
-            "SELECT id, status, token, result, attempts, failures, lost FROM task"
-            " WHERE name = 'mail'"
-        )
-    }
-    # Stored once each (the ids are unique), and nothing that nobody queued.
-    assert set(tasks) == ledger.queued
-    # No claim was answered twice: a token belongs to one worker.
-    assert set(ledger.claims.values()) == {1}
-    for id, (status, token, result, attempts, failures, lost) in tasks.items():
-        assert status == ("failed" if fate(id) == "fail" else "completed")
-        done = status == "completed"
-        if done:
-            assert json.loads(result) == {"token": token}
-            assert ledger.completed[id] == {token}
-        assert len(ledger.failed[id]) <= failures
-        assert failures <= len(ledger.failed[id]) + len(ledger.doubtful[id])
-        assert failures + done <= attempts <= failures + lost + 1
-    # What was to be stored with a result is there once, and nothing of the others.
-    followers = Counter(
-        json.loads(of) for (of,) in stored("SELECT parameters FROM task WHERE name = 'next'")
-    )
-    assert followers == Counter(id for id in tasks if fate(id) == "follow")
+    with SqliteFile(tasks_db) as file:
+        file.check()
+    load.ledger.check(stored(sqlite_url(tasks_db)), stats)
 
 
 @pytest.mark.timeout(60)

@@ -12,6 +12,7 @@ What a code block is for stands behind its three backticks:
     ini NAME           a systemd unit of that name
     nginx              a server for nginx
     haproxy            a configuration of HAProxy
+    dockerfile         how an image is made
     text               a drawing, a signature, pseudo code
 
 A section is what stands under one `##` heading. It has a folder, a port and a manager of its own.
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path for where in ("*.md", "docs/**/*.md", "examples/**/*.md") for path in ROOT.glob(where)
 )
-KINDS = ("sh", "python", "output", "json", "ini", "nginx", "haproxy", "text")
+KINDS = ("sh", "python", "output", "json", "ini", "nginx", "haproxy", "dockerfile", "text")
 
 _FENCE = re.compile(r"^```(?P<info>.*)$")
 _HEADING = re.compile(r"^(?P<marks>#{1,6}) (?P<title>.+)$")

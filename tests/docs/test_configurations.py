@@ -12,17 +12,21 @@ from time import monotonic, sleep
 import pytest
 
 from jsonrpc_qm import Client
+from jsonrpc_qm.cli.main import cli
 from jsonrpc_qm.errors import Forbidden
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.server.app import MAX_BODY
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
-from tests.docs.markdown import ROOT, Block, read
+from tests.docs.markdown import ROOT, read
 from tests.docs.shell import need
+from tests.docs.test_command_line import options, variable
 
 OPERATING = read(ROOT / "docs" / "operating.md")
 BLOCKS = [block for section in OPERATING.sections for block in section.blocks]
-UNITS = [block for block in BLOCKS if block.kind == "ini"]
+UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
+MOST_EXPOSED = {"jsonrpc-qm.service": 1.5, "jsonrpc-qm-workers.service": 4.0}
+"""What `systemd-analyze security` may say of a unit: from 0 to 10, less is better."""
 (NGINX,) = [block for block in BLOCKS if block.kind == "nginx"]
 
 MAIN = """
@@ -44,19 +48,51 @@ http {{
 """What a distribution puts around it, in a folder of its own."""
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda block: block.argument)
-def test_units_are_good(unit: Block, tmp_path: Path) -> None:
+def test_units_are_shown_as_they_are() -> None:
+    """The document has the files, all of them."""
+    shown = {block.argument: block.text for block in BLOCKS if block.kind == "ini"}
+    assert shown == {path.name: path.read_text() for path in UNITS}
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_units_are_good(unit: Path, tmp_path: Path) -> None:
     """systemd finds nothing to say about a unit whose program is there."""
-    analyze = need("systemd-analyze")
     command = f"ExecStart={Path(sys.executable).parent}/jsonrpc-qm "
-    text = unit.text.replace("ExecStart=/opt/jsonrpc-qm/bin/jsonrpc-qm ", command)
+    text = unit.read_text().replace("ExecStart=/opt/jsonrpc-qm/bin/jsonrpc-qm ", command)
     assert command in text
-    path = tmp_path / unit.argument
+    path = tmp_path / unit.name
     path.write_text(text)
-    done = subprocess.run(
-        [analyze, "verify", path], capture_output=True, text=True, check=False, timeout=30
-    )
+    done = _analyzed("verify", path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_units_expose_little(unit: Path) -> None:
+    """Of the machine to the service, by systemd's own measure."""
+    threshold = round(MOST_EXPOSED[unit.name] * 10)
+    done = _analyzed("security", "--offline=true", f"--threshold={threshold}", unit)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_units_run_commands_that_are_there(unit: Path) -> None:
+    """With options and variables that they have, and with time for what they may take to end."""
+    text = unit.read_text()
+    found = re.search(r"^ExecStart=/opt/jsonrpc-qm/bin/jsonrpc-qm (\w+) ?(.*)$", text, re.MULTILINE)
+    assert found is not None
+    command = cli.commands[found[1]]
+    given = command.make_context(found[1], found[2].split()).params
+    said = set(re.findall(r"^Environment=(\w+)=", text, re.MULTILINE))
+    assert said
+    assert said <= {variable(command, option) for option in options(command).values()}
+    stop = re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+    assert stop is not None
+    assert int(stop[1]) >= given.get("grace", 0) + 10
+
+
+def _analyzed(*args: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [need("systemd-analyze"), *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
 def test_nginx_takes_the_configuration(tmp_path: Path) -> None:

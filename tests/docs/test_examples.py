@@ -19,7 +19,20 @@ RUN = [
     for section in SECTIONS
     if any(block.kind in ("sh", "python") and block.argument != "setup" for block in section.blocks)
 ]
-COMMANDS = ("git", "cd", "make", "pip", "python3", "sudo", "systemctl", "nginx", "#")
+COMMANDS = (
+    "git",
+    "cd",
+    "cp",
+    "make",
+    "pip",
+    "python3",
+    "sudo",
+    "systemctl",
+    "nginx",
+    "docker",
+    "kubectl",
+    "#",
+)
 """What `sh setup` blocks, which are not run, may begin a line with."""
 
 

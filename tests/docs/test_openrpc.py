@@ -100,11 +100,17 @@ def test_errors_are_those_of_the_table(name: str) -> None:
 
 
 ERRORS = {
-    -32001: {"get_task", "cancel", "retry", "delete_task", "complete", "fail", "release"},
+    -32001: {
+        *("get_task", "history", "explain", "cancel", "retry", "delete_task"),
+        *("complete", "fail", "release"),
+    },
     -32002: {"complete", "fail", "release"},
     -32003: {"queue", "queue_many", "retry", "complete"},
     -32004: {"cancel", "retry", "delete_task"},
-    -32005: {"queue", "queue_many", "claim", "heartbeat", "complete", "fail", "report"},
+    -32005: {
+        *("queue", "queue_many", "claim", "heartbeat", "complete", "fail", "report"),
+        *("retry_many", "cancel_many", "delete_many"),
+    },
 }
 """Which methods may answer with which error."""
 

@@ -1,4 +1,4 @@
-"""The configurations in docs/storages.md are good ones: HAProxy before two managers, containers."""
+"""The configuration in docs/storages.md is a good one: HAProxy before two managers."""
 
 import re
 import socket
@@ -11,11 +11,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
-import yaml
-from click.testing import CliRunner
 
 from jsonrpc_qm import Client
-from jsonrpc_qm.cli.main import cli
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.params import MAX_WAIT
 from tests.acceptance.managers import ManagerProcess
@@ -29,7 +26,6 @@ STORAGES = read(ROOT / "docs" / "storages.md")
     block for section in STORAGES.sections for block in section.blocks if block.kind == "haproxy"
 ]
 HOSTS = ("10.0.0.11:8642", "10.0.0.12:8642")
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 
 
 @pytest.fixture
@@ -200,39 +196,3 @@ def test_a_claim_that_hangs_up_behind_haproxy_takes_nothing(url: str) -> None:
             until(lambda: "gone" in [worker.worker for worker in client.workers()])
         task = client.queue("a")
         assert [found.id for found in client.claim(["a"], wait=8)] == [task.id]
-
-
-# -- containers -----------------------------------------------------------------------------
-
-
-def test_the_containers_belong_together() -> None:
-    """Each service depends on services that are there, uses volumes that are there, and can be
-    made: from an image or from this checkout."""
-    services = COMPOSE["services"]
-    assert set(services) == {"database", "manager", "worker"}
-    for service in services.values():
-        assert ("image" in service) != ("build" in service)
-        assert set(service.get("depends_on", ())) <= set(services)
-        volumes = {volume.partition(":")[0] for volume in service.get("volumes", ())}
-        assert volumes <= set(COMPOSE["volumes"])
-    assert services["manager"]["depends_on"]["database"]["condition"] == "service_healthy"
-    assert "healthcheck" in services["database"]
-
-
-@pytest.mark.parametrize("service", ["manager", "worker"])
-def test_the_containers_run_commands_that_are_there(service: str) -> None:
-    """With options that they have."""
-    program, *args = COMPOSE["services"][service]["command"]
-    assert program == "jsonrpc-qm"
-    context = cli.commands[args[0]].make_context(args[0], args[1:])
-    assert context.params
-
-
-def test_the_containers_find_each_other() -> None:
-    """By the names and variables that there are."""
-    services = COMPOSE["services"]
-    [(variable, storage)] = services["manager"]["environment"].items()
-    help_of_serve = CliRunner().invoke(cli, ["serve", "--help"]).stdout
-    assert variable in help_of_serve
-    assert re.fullmatch(r"postgresql://queue:\$\{POSTGRES_PASSWORD:.*\}@database/queue", storage)
-    assert services["worker"]["environment"] == {"JSONRPC_QM_URL": "http://manager:8642"}

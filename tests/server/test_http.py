@@ -20,10 +20,10 @@ def storage() -> Storage:
     return MemoryStorage()
 
 
-@pytest.mark.parametrize("path", ["/", "/rpc/", "/RPC", "/rpc/x", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/page/", "/rpc/", "/RPC", "/rpc/x", "/favicon.ico"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_other_paths_are_not_found(call: Caller, path: str, method: str) -> None:
-    """There is one endpoint."""
+    """Calls have one, and the dashboard has its own."""
     async with call.session.request(
         method, call.url + path, data=WORKERS if method == "POST" else None, headers=JSON
     ) as response:

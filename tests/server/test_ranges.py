@@ -44,6 +44,7 @@ LEASES = [0.1, 1, MONTH], [0.099, 0, -1, MONTH + 1]
 DELAYS = [0, 0.000001, 10 * YEAR], [-0.000001, 10 * YEAR + 1, 1e300]
 DURATIONS = [0.000001, 10 * YEAR], [0, -1, 10 * YEAR + 1]
 MAX_TASKS = [1, 1000], [0, -1, 1001]
+TIMES = ["2026-01-01T00:00:00Z"], ["2026-01-01T00:00:00", "2026-01-01", "now"]
 CLAIM = {"names": ["a"]}
 HELD = {"id": "a", "token": 1}
 
@@ -99,6 +100,26 @@ RANGES = [
         ["scheduled", "Queued", ""],
     ),
     Range("list_tasks", {}, "cursor", ["1"], ["", "x", "-1", "1.0", "²", "9" * 65]),
+    Range("list_tasks", {}, "query", *texts(200)),
+    Range("list_tasks", {}, "since", *TIMES),
+    Range("list_tasks", {}, "until", *TIMES),
+    Range("history", {}, "id", [], IDS[1]),
+    Range("explain", {}, "id", [], IDS[1]),
+    Range("rates", {}, "name", *texts(200)),
+    *(
+        Range(method, {"dry_run": True}, place, *values)
+        for method in ("retry_many", "cancel_many", "delete_many")
+        for place, values in (
+            ("ids", ([["a"], []], [["a b"], [""]])),
+            ("name", texts(200)),
+            ("query", texts(200)),
+            ("since", TIMES),
+            ("until", TIMES),
+        )
+    ),
+    Range("retry_many", {"dry_run": True}, "status", ["failed", "cancelled"], ["queued", ""]),
+    Range("cancel_many", {"dry_run": True}, "status", ["queued", "started"], ["failed", ""]),
+    Range("delete_many", {"dry_run": True}, "status", ["completed", "failed"], ["queued", ""]),
     Range("cancel", {}, "id", *IDS),
     Range("retry", {}, "id", *IDS),
     Range("delete_task", {}, "id", *IDS),

@@ -1,4 +1,4 @@
-"""A MariaDB server for the tests: one of their own, or the one that a variable names."""
+"""A MariaDB or MySQL server for the tests: one of their own, or the one that a variable names."""
 
 import atexit
 import os
@@ -6,48 +6,80 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from itertools import count
 
 import pymysql
 
 from jsonrpc_qm.storage.mysql import MysqlStorage
 from jsonrpc_qm.storage.mysql_url import options_of
-from tests.servers.processes import PrivateServer, ServerAccount, missing
+from tests.servers.processes import Certificate, PrivateServer, ServerAccount, missing
 
 VARIABLE = "JSONRPC_QM_TEST_MYSQL"
 """A URL of a database that tests may empty, instead of starting a server."""
+
+PROGRAM = "JSONRPC_QM_TEST_MYSQLD"
+"""The path of a MySQL `mysqld`, which the tests then make their servers of, instead of MariaDB."""
 
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 """Settings for servers that nobody kills."""
 
 
 class MysqlServer(PrivateServer):
-    """A private server, with its default durability."""
+    """A private server, with its default durability; `root` needs no password."""
 
-    title = "MariaDB"
+    title = "MySQL or MariaDB"
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, certificate: Certificate | None = None) -> None:
         self._settings = settings
-        super().__init__(ServerAccount("mysql", "nobody"))
+        self._databases = count(1)
+        self._mysqld = os.environ.get(PROGRAM)
+        super().__init__(ServerAccount("mysql", "nobody"), certificate)
         self.url = f"mysql://root@127.0.0.1:{self.port}/jsonrpc_qm"
 
+    def database(self) -> str:
+        """The URL of a new database."""
+        name = f"tasks{next(self._databases)}"
+        with pymysql.connect(**options_of(self.url)) as connection:
+            connection.cursor().execute(f"CREATE DATABASE {name}")
+        return f"{self.url.rpartition('/')[0]}/{name}"
+
     def _initialisation(self) -> list[str]:
+        if self._mysqld:
+            return [
+                self._mysqld,
+                "--no-defaults",
+                "--initialize-insecure",
+                f"--datadir={self._folder}/data",
+            ]
         return [
             _installed("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            f"--tmpdir={self._folder}",
         ]
 
     def _program(self) -> list[str]:
+        tls = []
+        if self._certificate is not None:
+            tls = [
+                "--require-secure-transport",
+                f"--ssl-cert={self._certificate.certificate}",
+                f"--ssl-key={self._certificate.key}",
+            ]
         return [
-            _installed("mariadbd"),
+            self._mysqld or _installed("mariadbd"),
             "--no-defaults",
             f"--datadir={self._folder}/data",
+            # One that starts removes what it takes for its own from there.
+            f"--tmpdir={self._folder}",
             f"--socket={self._folder}/socket",
             f"--pid-file={self._folder}/pid",
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
+            *tls,
+            *(["--mysqlx=OFF", "--secure-file-priv=NULL"] if self._mysqld else []),
             *self._settings,
         ]
 
@@ -89,6 +121,6 @@ def empty_mysql_storage() -> MysqlStorage:
     """Open the database of this run, without any task."""
     storage = MysqlStorage(server_url())
     with pymysql.connect(**options_of(server_url()), autocommit=True) as connection:
-        for table in ("task", "tally", "paused", "worker"):
+        for table in ("task", "tally_part", "paused", "worker"):
             connection.cursor().execute(f"DELETE FROM {table}")
     return storage

@@ -4,25 +4,41 @@ import atexit
 import os
 import signal
 from functools import cache
+from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
-from tests.servers.processes import START_SECONDS, PrivateServer, ServerAccount, missing
+from tests.servers.processes import (
+    START_SECONDS,
+    Certificate,
+    PrivateServer,
+    ServerAccount,
+    missing,
+)
 
 VARIABLE = "JSONRPC_QM_TEST_POSTGRESQL"
 """A URL of an empty database to use, instead of starting a server."""
 
 
+TLS_ONLY = """
+hostssl all postgres 127.0.0.1/32 trust
+hostssl all all 127.0.0.1/32 scram-sha-256
+"""
+"""Who may log in to a server with a certificate, and how."""
+
+
 class PostgresServer(PrivateServer):
-    """A private server, with its default durability."""
+    """A private server, with its default durability; `postgres` needs no password."""
 
     title = "PostgreSQL"
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None, **settings: str) -> None:
         self._programs = _programs()
-        super().__init__(ServerAccount("postgres", "nobody"))
+        self._settings = settings
+        self._databases = count(1)
+        super().__init__(ServerAccount("postgres", "nobody"), certificate)
 
     @property
     def url(self) -> str:
@@ -40,7 +56,15 @@ class PostgresServer(PrivateServer):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "200",
+            **self._settings,
         }
+        if self._certificate is not None:
+            (self._folder / "data/pg_hba.conf").write_text(TLS_ONLY)
+            settings |= {
+                "ssl": "on",
+                "ssl_cert_file": str(self._certificate.certificate),
+                "ssl_key_file": str(self._certificate.key),
+            }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self._programs / "postgres", "-D", self._folder / "data", *options]
 
@@ -51,8 +75,9 @@ class PostgresServer(PrivateServer):
         except psycopg.OperationalError:
             return False
 
-    def database(self, name: str) -> str:
+    def database(self) -> str:
         """The URL of a new database."""
+        name = f"tasks{next(self._databases)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.rpartition('/')[0]}/{name}"

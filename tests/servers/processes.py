@@ -12,12 +12,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import pytest
 
 START_SECONDS = 60.0
 """How long a server may take until it answers."""
+
+
+class Certificate(NamedTuple):
+    """Files in PEM."""
+
+    authority: Path
+    """The certificate of who has signed it, for those who are to trust it."""
+    certificate: Path
+    key: Path
 
 
 def missing(what: str) -> NoReturn:
@@ -49,6 +58,14 @@ class ServerAccount:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid)
         return folder
 
+    def give(self, file: Path, folder: Path) -> Path:
+        """A copy of a file in a folder, which belongs to the account and is read by nobody else."""
+        copy = Path(shutil.copy(file, folder))
+        copy.chmod(0o600)
+        if self._account is not None:
+            os.chown(copy, self._account.pw_uid, self._account.pw_gid)
+        return copy
+
     def command(self, *command: str | Path) -> list[str]:
         """The command as the account runs it, until the process that starts it ends."""
         prefix = ["setpriv", "--pdeathsig", "INT"]
@@ -59,21 +76,32 @@ class ServerAccount:
 
 
 class PrivateServer(ABC):
-    """A server in a folder of its own that runs when the constructor returns."""
+    """A server in a folder of its own that runs when the constructor returns.
+
+    With a certificate it speaks nothing but TLS.
+    """
 
     title: str
 
-    def __init__(self, account: ServerAccount) -> None:
+    def __init__(self, account: ServerAccount, certificate: Certificate | None = None) -> None:
         self._account = account
         self._folder = account.folder()
         self.port = free_port()
-        command = account.command(*self._initialisation())
-        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        if certificate is not None:
+            certificate = Certificate(*(account.give(file, self._folder) for file in certificate))
+        self._certificate = certificate
+        if command := self._initialisation():
+            self._run(*command)
         self.start()
 
-    @abstractmethod
+    def _run(self, *command: str | Path) -> None:
+        """Run a command to its end, as the server's account."""
+        command_line = self._account.command(*command)
+        subprocess.run(command_line, check=True, capture_output=True, cwd="/")
+
     def _initialisation(self) -> Sequence[str | Path]:
-        """The command that makes its data."""
+        """The command that makes its data; empty for none."""
+        return ()
 
     @abstractmethod
     def _program(self) -> Sequence[str | Path]:

@@ -1,11 +1,9 @@
 """Every storage that the contract holds for: a new one is one line here."""
 
 import atexit
-import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -16,21 +14,15 @@ from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from tests.servers.mysql import empty_mysql_storage
 from tests.servers.postgresql import empty_schema
-from tests.storage.redis_servers import RedisClusterProcesses, RedisProcess
+from tests.servers.redis import RedisClusterProcesses, RedisProcess
 
 
 @cache
 def redis_server(kind: str) -> RedisProcess | RedisClusterProcesses:
     """One that lasts as long as the tests; quick, as nobody kills it."""
-    folder = Path(mkdtemp(prefix="redis-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    server: RedisProcess | RedisClusterProcesses
-    if kind == "cluster":
-        server = RedisClusterProcesses(folder)
-    else:
-        server = RedisProcess(folder, appendfsync="no")
-    atexit.register(server.kill)
-    return server
+    started = {"single": RedisProcess, "cluster": RedisClusterProcesses}[kind](appendfsync="no")
+    atexit.register(started.close)
+    return started
 
 
 def empty_redis(kind: str) -> RedisStorage:

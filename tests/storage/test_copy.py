@@ -17,7 +17,17 @@ from jsonrpc_qm.storage.memory import MemoryStorage
 from jsonrpc_qm.transitions import Cancel, Complete, Extend, Fail, Release
 from tests.records import ERROR, HOUR, NOW, a_record
 from tests.storage.conftest import STORAGES
-from tests.storage.verbs import add, changed, claim, completed, get, pause, saw, started
+from tests.storage.verbs import (
+    add,
+    changed,
+    claim,
+    completed,
+    get,
+    pause,
+    saw,
+    started,
+    stored_in,
+)
 
 Pair = tuple[Storage, Storage]
 
@@ -25,17 +35,6 @@ Pair = tuple[Storage, Storage]
 def load(storage: Storage, *records: Record) -> list[bool | QueueError]:
     with storage.transaction():
         return storage.load(records)
-
-
-def stored_in(storage: Storage, limit: int = 3) -> list[Record]:
-    """All tasks as `dump` gives them, a few at a time."""
-    found: list[Record] = []
-    page = storage.dump(None, limit)
-    while True:
-        found += page.records
-        if page.next_cursor is None:
-            return found
-        page = storage.dump(page.next_cursor, limit)
 
 
 def fill(storage: Storage) -> None:

@@ -116,7 +116,7 @@ def test_a_change_that_takes_a_moment_is_made_when_a_manager_starts(
 def test_a_long_change_waits_for_the_operator(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager does not start before `jsonrpc-qm migrate` was run, and says so."""
     version = with_next(monkeypatch, a_note, at_start=False)
-    with pytest.raises(Unavailable, match=r"version 2 \(A note on each task\).*jsonrpc-qm migrate"):
+    with pytest.raises(Unavailable, match=rf"version {version} \(A note .*jsonrpc-qm migrate"):
         SqliteStorage(old)
     assert "note" not in columns_of(old)
     newest, changes = migrate(f"sqlite:///{old}")

@@ -350,6 +350,33 @@ def test_prepared_statements_can_be_turned_off(url: str) -> None:
         assert storage.run("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 
 
+def test_notices_are_not_kept_where_nobody_listens(storage: PostgresqlStorage) -> None:
+    """Behind a pooler any connection may get them, and would grow for ever."""
+    connection = storage.database.connection()
+    storage.run("LISTEN jsonrpc_qm")
+    storage.run("NOTIFY jsonrpc_qm, 'for another'")
+    connection.remove_notify_handler(postgresql_connections.forget)
+    assert list(connection.notifies(timeout=0)) == []
+
+
+@pytest.mark.parametrize(
+    "other", ["DEALLOCATE ALL", "PREPARE _pg3_0 AS SELECT 1"], ids=["missing", "there already"]
+)
+def test_a_session_with_others_prepared_statements_is_unavailable_with_a_hint(
+    url: str, other: str
+) -> None:
+    """A pooler has given us another's; the hint names the parameter of the URL."""
+    with closing(PostgresqlStorage(url)) as storage:
+        storage.database.connection().prepare_threshold = 0
+        if other.startswith("DEALLOCATE"):
+            storage.get(["a"])
+        # In a block, the driver does not notice.
+        storage.database.connection().execute(f"DO 'BEGIN {other}; END'", prepare=False)
+        with pytest.raises(Unavailable, match="put prepared_statements=off into its URL"):
+            storage.get(["a"])
+        add(storage, a_record("a"))
+
+
 def test_a_missing_driver_is_one_line_that_names_the_extra() -> None:
     """And the package itself does without."""
     program = """

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import closing
 from queue import SimpleQueue
 
 import pytest
@@ -21,16 +21,15 @@ from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Cancel
 from tests.records import NOW, a_record
-from tests.storage.redis_servers import RedisProcess
+from tests.servers.redis import RedisProcess
 from tests.storage.verbs import add, changed, get
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisProcess]:
+def server() -> Iterator[RedisProcess]:
     """A server that a test may kill."""
-    process = RedisProcess(tmp_path)
-    yield process
-    process.kill()
+    with closing(RedisProcess()) as process:
+        yield process
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 
 NAMED = (
-    "BY_SEQ HOLDER NEXT_DUE COUNT TALLY READY NAMES_IN LIST_ALL LIST_BRANCH OVERDUE OLDEST"
-    " RUNNING DELETE"
+    "HOLDER NEXT_DUE COUNT TALLY READY NAMES_IN LIST_ALL LIST_BRANCH OVERDUE OLDEST"
+    " RUNNING DELETE LAST_SEQ STORED_FROM"
 )
 
 STATEMENTS = {
@@ -20,6 +20,8 @@ STATEMENTS = {
     "complete": statements.complete("VALUES (?, ?, ?), (?, ?, ?)"),
     "save": statements.save(f"VALUES ({', '.join('?' * len(statements.SAVED))})"),
     "read": statements.read("?, ?, ?"),
+    "by seq": statements.by_seq(2),
+    "matching": statements.matching(2, "created_at >= ?"),
     "purge": statements.purge(2, by_name=False),
     "purge by name": statements.purge(2, by_name=True),
 }

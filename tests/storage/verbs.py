@@ -81,3 +81,14 @@ def refusal(answer: object) -> tuple[type, dict[str, Any]]:
     """What a refused member was answered, in a form that compares."""
     assert isinstance(answer, QueueError), answer
     return type(answer), answer.data
+
+
+def stored_in(storage: Storage, limit: int = 3) -> list[Record]:
+    """All tasks as `dump` gives them, a few at a time."""
+    found: list[Record] = []
+    page = storage.dump(None, limit)
+    while True:
+        found += page.records
+        if page.next_cursor is None:
+            return found
+        page = storage.dump(page.next_cursor, limit)

@@ -7,7 +7,17 @@ from typing import Any, Self, cast
 
 from click.testing import CliRunner, Result
 
-from jsonrpc_qm.answers import HeartbeatAnswer, LeaseState, TaskPage, WorkerInfo
+from jsonrpc_qm.answers import (
+    Explanation,
+    HeartbeatAnswer,
+    LeaseState,
+    NameRates,
+    Rates,
+    Reason,
+    TaskPage,
+    TaskTransition,
+    WorkerInfo,
+)
 from jsonrpc_qm.cli.main import cli
 from jsonrpc_qm.cli.options import Parts
 from jsonrpc_qm.client.sync import Client
@@ -53,6 +63,14 @@ ANSWERS: dict[str, Any] = {
     "queue": a_task(),
     "get_task": a_task(status=Status.COMPLETED, result={"sum": 3}, finished_at=WHEN),
     "list_tasks": TaskPage(tasks=[a_task()], next_cursor=None),
+    "history": [TaskTransition(at=WHEN, to="queued")],
+    "explain": Explanation(
+        id=ID, status="queued", reasons=[Reason(code="paused", message="hello is paused")]
+    ),
+    "rates": Rates(interval=10, until=WHEN, names={"hello": NameRates(queued=[4], finished=[2])}),
+    "retry_many": 3,
+    "cancel_many": 3,
+    "delete_many": 3,
     "cancel": a_task(status=Status.CANCELLED),
     "retry": a_task(),
     "delete_task": True,

@@ -10,7 +10,20 @@ import jsonrpc_qm
 PACKAGE = Path(jsonrpc_qm.__file__).parent
 
 FLOORS = [
-    {"version", "errors", "ids", "moments", "jsontext", "retry", "task", "record", "params"},
+    {
+        "version",
+        "errors",
+        "ids",
+        "moments",
+        "jsontext",
+        "retry",
+        "task",
+        "record",
+        "history",
+        "params",
+        "tracing",
+        "tracing_setup",
+    },
     {"transitions", "answers"},
     {"storage", "worker", "client"},
     {"operations", "execution"},
@@ -30,6 +43,8 @@ LIBRARIES = {
     "aiohttp": {"server", "client"},
     "jsonrpcserver": {"rpc"},
     "urllib3": {"client"},
+    "prometheus_client": {"server"},
+    "opentelemetry": {"tracing", "tracing_setup"},
     "click": {"cli"},
     "rich": {"cli"},
 }

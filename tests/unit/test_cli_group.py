@@ -37,8 +37,9 @@ def test_the_commands_are_the_documented_ones() -> None:
     """A command that is added or lost is noticed."""
     assert commands() == sorted(
         shlex.split(
-            "serve work queue get list cancel retry delete stats workers drain pause resume purge "
-            "claim heartbeat complete fail release migrate copy discover completion"
+            "serve work queue get list cancel retry delete stats top workers history explain drain "
+            "pause resume purge claim heartbeat complete fail release migrate copy discover "
+            "completion"
         )
     )
 
@@ -102,6 +103,8 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
 OF_OWN: dict[str, tuple[str, Any]] = {
     "run_at": ("2030-01-31T08:00:00Z", None),
     "metadata": ("a=1 b=2", (("a", "1"), ("b", "2"))),
+    "since": ("2030-01-31T08:00:00Z", None),
+    "until": ("2030-01-31T08:00:00Z", None),
     "backoff": ('{"base": 1}', None),
 }
 """The same for options that need a text of their own; None where only its effect is compared."""
@@ -126,7 +129,7 @@ def test_every_option_is_set_by_its_variable(
     subject = cli.commands[command]
     required = itertools.chain.from_iterable(required_arguments(subject, option))
     context = subject.make_context(command, list(required), parent=parent)
-    if name in ("run_at", "backoff"):
+    if name in ("run_at", "since", "until", "backoff"):
         assert context.params[name] is not None
     else:
         assert context.params[name] == expected
@@ -185,7 +188,10 @@ def test_an_error_with_json_is_a_json_document_on_stderr() -> None:
         (["stats", "--nonsense"], "No such option"),
         (["stats", "--url", "nowhere"], "'nowhere' is no URL of a manager"),
         (["queue"], "Missing argument 'NAME'"),
-        (["cancel"], "Missing argument 'ID...'"),
+        (["drain"], "Missing argument 'WORKER...'"),
+        (["cancel"], "Give ids, a condition such as --name, or --all"),
+        (["retry", "x", "--name", "a"], "Give ids or conditions, not both"),
+        (["list", "--since", "2030-01-31T08:00:00"], "has no zone"),
         (["list", "--status", "lost"], "'lost' is not one of"),
         (["queue", "a", "1", "2"], "Got unexpected extra argument (2)"),
     ],

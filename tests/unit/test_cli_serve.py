@@ -98,6 +98,7 @@ def test_it_says_where_it_listens_and_how_to_queue_afirst_task(server: FakeServe
     assert curl[:2] == ["curl", f"{URL}/rpc"]
     assert json.loads(curl[-1])["params"] == {"name": "hello", "parameters": {"name": "Ada"}}
     assert lines[5].strip() == "jsonrpc-qm claim hello"
+    assert lines[7].strip() == f"{URL}/"
 
 
 def test_with_json_logs_it_says_so_in_the_log(server: FakeServer) -> None:
@@ -150,7 +151,7 @@ def test_with_an_app_it_serves_the_storage_of_the_app(server: FakeServer, app: s
     result = serve(app, env={"JSONRPC_QM_STORAGE": "memory:"})
     assert server.storage == "sqlite:///of-the-app.db"
     assert "jsonrpc-qm queue greet '{}'\n" in result.stdout
-    assert result.stdout.endswith(f"  jsonrpc-qm work {app}\n")
+    assert f"  jsonrpc-qm work {app}\n" in result.stdout
 
 
 def test_an_app_and_a_storage_are_one_too_many(server: FakeServer, app: str) -> None:

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer, TaskPage, WorkerInfo
+from jsonrpc_qm.answers import (
+    Explanation,
+    HeartbeatAnswer,
+    Rates,
+    ReportAnswer,
+    TaskPage,
+    TaskTransition,
+    WorkerInfo,
+)
 from jsonrpc_qm.client.aio import AsyncClient
 from jsonrpc_qm.client.sync import Client
 from jsonrpc_qm.task import Status, Task
@@ -37,6 +45,15 @@ LEASE = {
 REFUSED = {"code": -32002, "message": "Lease lost", "data": {"id": "x", "status": "queued"}}
 ERROR = {"type": "E", "message": "m"}
 OUTCOME = {"id": "x", "token": 7, "status": "completed", "result": [1]}
+MOMENT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+SAID = "2026-03-01T10:00:00.000000Z"
+STEP = {"at": SAID, "from": None, "to": "queued", "worker": None, "reason": None, "tasks": []}
+RATES = {"interval": 10.0, "until": SAID, "names": {"a": {"queued": [1], "finished": [0]}}}
+EXPLAINED = {
+    "id": "x",
+    "status": "queued",
+    "reasons": [{"code": "paused", "message": "a is paused", "until": None}],
+}
 
 VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any, Any]] = [
     # verb, arguments, options, method, params sent, result answered, type or value returned
@@ -69,6 +86,31 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any
         {"tasks": [TASK], "next_cursor": None},
         TaskPage,
     ),
+    (
+        "list_tasks",
+        (),
+        {"query": "a", "since": MOMENT, "until": MOMENT, "limit": 9},
+        "list_tasks",
+        {"query": "a", "since": SAID, "until": SAID, "limit": 9},
+        {"tasks": [], "next_cursor": "c"},
+        TaskPage,
+    ),
+    ("history", ("x",), {}, "history", {"id": "x"}, [STEP], [TaskTransition]),
+    ("explain", ("x",), {}, "explain", {"id": "x"}, EXPLAINED, Explanation),
+    ("rates", (), {}, "rates", {}, RATES, Rates),
+    ("rates", ("a",), {}, "rates", {"name": "a"}, RATES, Rates),
+    ("retry_many", (), {"ids": ["x"]}, "retry_many", {"ids": ["x"]}, 1, 1),
+    (
+        "cancel_many",
+        (),
+        {"name": "a", "status": "queued", "query": "b", "since": MOMENT, "until": MOMENT},
+        "cancel_many",
+        {"name": "a", "status": "queued", "query": "b", "since": SAID, "until": SAID},
+        9,
+        9,
+    ),
+    ("delete_many", (), {"dry_run": True}, "delete_many", {"dry_run": True}, 9, 9),
+    ("delete_many", (), {"dry_run": False}, "delete_many", {}, 9, 9),
     ("cancel", ("x",), {}, "cancel", {"id": "x"}, TASK, Task),
     ("retry", ("x",), {}, "retry", {"id": "x"}, TASK, Task),
     ("delete_task", ("x",), {}, "delete_task", {"id": "x"}, True, True),

@@ -1,0 +1,79 @@
+"""Commands that change tasks given by their ids, or all that meet some conditions."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from jsonrpc_qm.cli.each import for_each
+from jsonrpc_qm.cli.exits import FAILED
+from jsonrpc_qm.cli.options import option
+from jsonrpc_qm.cli.output import Output
+from jsonrpc_qm.cli.values import moment
+
+Command = Callable[..., None]
+
+
+def which_options(*statuses: str) -> Callable[[Command], Command]:
+    """Take ids, or conditions: which tasks of these states to change."""
+    options = (
+        click.argument("ids", metavar="[ID]...", nargs=-1),
+        option("--all", "every", is_flag=True, help="All tasks that can be."),
+        option("--name", help="Tasks of this name."),
+        option("--status", type=click.Choice(statuses), help="Tasks with this status."),
+        option("--query", help="Tasks with this text in their id or parameters."),
+        option("--since", type=moment, help="Tasks queued at this time or later."),
+        option("--until", type=moment, help="Tasks queued before this time."),
+        option("--dry-run", is_flag=True, help="Only print how many there are."),
+        option("--yes", is_flag=True, help="Do not ask."),
+    )
+
+    def decorated(command: Command) -> Command:
+        for each in reversed(options):
+            command = each(command)
+        return command
+
+    return decorated
+
+
+def change(
+    out: Output,
+    verb: str,
+    one: Callable[[str], Any],
+    many: Callable[..., int],
+    line: Callable[[str, Any], str],
+    *,
+    ids: Sequence[str],
+    every: bool,
+    dry_run: bool,
+    yes: bool,
+    **conditions: Any,
+) -> None:
+    """Change tasks by their ids, with a line for each; or all that meet the conditions, with their
+    number, after asking on a terminal.
+
+    `verb` like "retry", for the question.
+    """
+    given = {name: value for name, value in conditions.items() if value is not None}
+    if ids and (given or every or dry_run):
+        raise click.UsageError("Give ids or conditions, not both.")
+    if ids:
+        for_each(out, ids, one, line)
+        return
+    if not given and not every:
+        raise click.UsageError("Give ids, a condition such as --name, or --all.")
+    if not dry_run and not yes and asks():
+        number = many(dry_run=True, **given)
+        if not click.confirm(f"{verb.capitalize()} {number} tasks?", err=True):
+            raise out.failure("nothing was changed", FAILED)
+    changed = many(dry_run=dry_run, **given)
+    if out.as_json:
+        out.document(changed)
+    else:
+        out.line(f"{changed} tasks")
+
+
+def asks() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()

@@ -1,0 +1,82 @@
+"""`retry_many`, `cancel_many` and `delete_many`: what a list matches, one batch after another.
+
+Each batch is a transaction of its own, so others go on meanwhile, and a call that is cut short has
+done a part. It goes from the newest task to the oldest, once: a task that fails again, for one, is
+not met again.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from jsonrpc_qm import params as p
+from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.operations import Operation, check_length, moment_given
+from jsonrpc_qm.record import public_status
+from jsonrpc_qm.storage.base import Search
+
+if TYPE_CHECKING:
+    from jsonrpc_qm.rpc.manager import Manager
+
+BATCH = 500
+"""Tasks of one transaction."""
+
+Change = Callable[[Sequence[str]], Operation[int]]
+
+
+async def change_many(
+    manager: "Manager", call: p.ManyParams, change: Change, statuses: Sequence[str]
+) -> int:
+    """Change what the call wants, of tasks in some states; how many were."""
+    wanted = statuses if call.status is None else (call.status,)
+    find = _listed if call.ids is None else _given
+    batches = find(manager, call, wanted)
+    if call.dry_run:
+        return sum([len(ids) async for ids in batches])
+    return sum([await manager.write(change(ids)) async for ids in batches])
+
+
+async def _given(
+    manager: "Manager", call: p.ManyParams, statuses: Sequence[str]
+) -> AsyncIterator[list[str]]:
+    """Those of the given tasks that are in some states."""
+    assert call.ids is not None
+    check_length("ids", call.ids)
+    for field in ("name", "status", "query", "since", "until"):
+        if getattr(call, field) is not None:
+            raise InvalidParams.of(field, "give ids or conditions, not both")
+    ids = list(dict.fromkeys(call.ids))
+    for first in range(0, len(ids), BATCH):
+        records = await manager.read(manager.storage.get, ids[first : first + BATCH])
+        yield [r.id for r in records if r is not None and public_status(r.status) in statuses]
+
+
+async def _listed(
+    manager: "Manager", call: p.ManyParams, statuses: Sequence[str]
+) -> AsyncIterator[list[str]]:
+    """All tasks that meet the conditions."""
+    search = search_of(call)
+    for status in statuses:
+        cursor = None
+        while True:
+            page = await manager.read(
+                manager.storage.page, call.name, status, BATCH, cursor, search
+            )
+            yield [record.id for record in page.records]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+
+
+def search_of(call: p.ListTasksParams | p.ManyParams) -> Search | None:
+    """What a list is searched for; None for nothing.
+
+    Raises:
+        InvalidParams: a time without its offset from UTC.
+    """
+    if call.query is None and call.since is None and call.until is None:
+        return None
+    return Search(
+        text=call.query,
+        since=None if call.since is None else moment_given("since", call.since),
+        until=None if call.until is None else moment_given("until", call.until),
+    )

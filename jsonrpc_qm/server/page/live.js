@@ -1,0 +1,87 @@
+// Says when something has changed: by the manager's stream of events while it can be had, else
+// every few seconds. While nobody looks at the page the stream is closed, and nothing is said.
+
+const POLL_EVERY = 5000;
+const CONFIRM_EVERY = 15000; // what time alone has changed is in no event
+const REOPEN_AFTER = 5000;
+
+class Live {
+  listeners = new Set();
+  // "connecting", "live", "polling" or "hidden".
+  state = "hidden";
+  #stream = null;
+  #timers = [];
+
+  start() {
+    document.addEventListener("visibilitychange", () => this.#look());
+    this.#look();
+  }
+
+  // Have a function called on each change, and each second for what shows the time. Gives one that
+  // ends it.
+  listen(changed, ticked) {
+    const listener = { changed, ticked };
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  // Begin anew, after a sign-in.
+  restart() {
+    this.#close("connecting");
+    this.#look();
+  }
+
+  #look() {
+    if (document.hidden) this.#close("hidden");
+    else if (!this.#stream) {
+      this.#open();
+      this.#every(1000, () => this.#call("ticked"));
+      this.#every(POLL_EVERY, () => this.state !== "live" && this.#call("changed"));
+      this.#every(CONFIRM_EVERY, () => this.#call("changed"));
+    }
+  }
+
+  #open() {
+    const stream = new EventSource("events");
+    this.#stream = stream;
+    this.#become("connecting");
+    stream.addEventListener("open", () => {
+      this.#become("live");
+      this.#call("changed");
+    });
+    stream.addEventListener("changed", () => this.#call("changed"));
+    stream.addEventListener("error", () => {
+      this.#become("polling");
+      // A refusal ends it for good, a lost connection does not.
+      const ended = stream.readyState === EventSource.CLOSED;
+      if (ended) setTimeout(() => this.#reopen(stream), REOPEN_AFTER);
+    });
+  }
+
+  #reopen(stream) {
+    if (this.#stream === stream) this.#open();
+  }
+
+  #close(state) {
+    this.#stream?.close();
+    this.#stream = null;
+    this.#timers.forEach(clearInterval);
+    this.#timers = [];
+    this.#become(state);
+  }
+
+  #every(milliseconds, action) {
+    this.#timers.push(setInterval(action, milliseconds));
+  }
+
+  #become(state) {
+    this.state = state;
+    this.#call("ticked");
+  }
+
+  #call(what) {
+    for (const listener of [...this.listeners]) listener[what]?.();
+  }
+}
+
+export const live = new Live();

@@ -1,0 +1,107 @@
+// Calls of the manager's JSON-RPC methods.
+
+import * as json from "./json.js";
+import { heard } from "./time.js";
+
+const METHOD_NOT_FOUND = -32601;
+
+// The manager refused.
+export class Refused extends Error {
+  constructor({ code, message, data }) {
+    const where = data?.param ? `${data.param}: ` : "";
+    super(data?.reason ? `${where}${data.reason}` : message);
+    this.code = code;
+    this.data = data;
+    this.isUnknownMethod = code === METHOD_NOT_FOUND;
+  }
+}
+
+// Nobody answers, or something that is no manager.
+export class Away extends Error {}
+
+// The manager wants to know who asks.
+export class SignInNeeded extends Error {
+  constructor() {
+    super("sign in first");
+  }
+}
+
+// Called when an answer was 401.
+let onStranger = () => {};
+export function whenStranger(callback) {
+  onStranger = callback;
+}
+
+async function post(path, body) {
+  try {
+    return await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Away("the manager does not answer");
+  }
+}
+
+async function send(body) {
+  const response = await post("rpc", body);
+  heard(response.headers.get("Date"));
+  if (response.status === 401) {
+    onStranger();
+    throw new SignInNeeded();
+  }
+  if (!response.ok) throw new Away(`the manager answers with HTTP ${response.status}`);
+  try {
+    return json.parse(await response.text());
+  } catch {
+    throw new Away("what answers is no manager");
+  }
+}
+
+function request(id, method, params = {}) {
+  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== "");
+  return { jsonrpc: "2.0", id, method, params: Object.fromEntries(given) };
+}
+
+// The result of one method. Params that are undefined or "" are left out.
+export async function call(method, params) {
+  const answer = await send(request(1, method, params));
+  if (answer.error) throw new Refused(answer.error);
+  return answer.result;
+}
+
+// The results of several, given as [method, params], in one request. One that is refused is a
+// Refused in its place.
+export async function batch(calls) {
+  const answers = await send(calls.map(([method, params], id) => request(id, method, params)));
+  if (!Array.isArray(answers)) throw new Refused(answers.error);
+  const byId = new Map(answers.map((answer) => [answer.id, answer]));
+  return calls.map((_, id) => {
+    const answer = byId.get(id);
+    return answer.error ? new Refused(answer.error) : answer.result;
+  });
+}
+
+// A result that the page can do without, if the manager refuses it.
+export function orNothing(result) {
+  return result instanceof Refused ? null : result;
+}
+
+// The same for results that it can't do without.
+export function orThrow(result) {
+  if (result instanceof Refused) throw result;
+  return result;
+}
+
+// Exchange a token for a cookie; whether the manager knows the token.
+export async function signIn(token) {
+  const response = await post("sign-in", { token });
+  if (response.ok) return true;
+  if (response.status === 401 || response.status === 403) return false;
+  throw new Away(`the manager answers with HTTP ${response.status}`);
+}
+
+export async function signOut() {
+  await post("sign-out", {});
+}

@@ -1,0 +1,61 @@
+// Who the manager does not know says who he is.
+
+import { Component, html } from "./html.js";
+import { signIn, signOut } from "./rpc.js";
+
+const KEY = "jsonrpc-qm.signed-in"; // the cookie itself is out of this page's reach
+
+export function isSignedIn() {
+  try {
+    return localStorage.getItem(KEY) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function remember(signedIn) {
+  try {
+    signedIn ? localStorage.setItem(KEY, "yes") : localStorage.removeItem(KEY);
+  } catch {
+    // Then there is no button to sign out.
+  }
+}
+
+export async function leave() {
+  remember(false);
+  await signOut();
+}
+
+export class SignIn extends Component {
+  state = { wrong: null };
+
+  async submit(event) {
+    event.preventDefault();
+    const token = new FormData(event.currentTarget).get("token");
+    try {
+      if (await signIn(token)) {
+        remember(true);
+        this.props.done();
+      } else this.setState({ wrong: "The manager does not know this token." });
+    } catch (error) {
+      this.setState({ wrong: error.message });
+    }
+  }
+
+  componentDidMount() {
+    document.querySelector(".sign-in input").focus();
+  }
+
+  render(_, { wrong }) {
+    return html`<form class="sign-in" method="post" onSubmit=${(event) => this.submit(event)}>
+      <h1>Sign in</h1>
+      <p>This manager asks for a token.</p>
+      ${wrong && html`<p class="trouble" role="alert">${wrong}</p>`}
+      <label>
+        Token
+        <input name="token" type="password" required autocomplete="current-password" />
+      </label>
+      <div class="actions"><button class="primary">Sign in</button></div>
+    </form>`;
+  }
+}

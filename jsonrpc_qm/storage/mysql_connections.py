@@ -1,0 +1,73 @@
+"""Connections to MySQL and MariaDB, which carry several statements in one round trip."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import peewee
+import pymysql
+from pymysql.constants import CLIENT
+
+from jsonrpc_qm.storage.mysql_schema import collation
+
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 5,
+    "read_timeout": 30,
+    "write_timeout": 30,
+    "charset": "utf8mb4",
+    "autocommit": True,
+    "program_name": "jsonrpc-qm",
+    # The number of rows of an UPDATE is of those that it found, not only of those that it changed.
+    "client_flag": CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
+    "sql_mode": "STRICT_ALL_TABLES",
+    # Threads may be idle for long.
+    "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, "
+    "wait_timeout = 2147483",
+}
+
+
+class Connections(peewee.MySQLDatabase):
+    """A connection a thread, all of which any thread may close."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = CONNECTION | options
+        self._opened: list[pymysql.Connection] = []
+        super().__init__(options["database"])
+
+    def _connect(self) -> Any:
+        # Not peewee's own way: that would prefer another driver where it is installed.
+        connection = pymysql.connect(**self._options)
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            # Moments of the server are read without it changing the hour.
+            cursor.execute("SET SESSION time_zone = '+00:00'")
+            version = connection.get_server_info()
+            cursor.execute(f"SET NAMES utf8mb4 COLLATE {collation(version)}")
+        self._opened.append(connection)
+        return connection
+
+    def execute_all(self, statements: Sequence[str]) -> Any:
+        """Execute statements, with their values in them, in one round trip; the last one's cursor.
+
+        One that fails ends it: those after it are not executed. Raises pymysql's errors.
+        """
+        cursor = self.cursor()
+        cursor.execute(";".join(statements))
+        for _ in statements[1:]:
+            cursor.nextset()
+        return cursor
+
+    def drop(self) -> None:
+        """Forget this thread's connection; the next statement makes a new one."""
+        if not self.is_closed():
+            connection = self.connection()
+            # Without a word to the server, which may not listen.
+            connection._force_close()
+            if connection in self._opened:
+                self._opened.remove(connection)
+        self.dispose()
+
+    def close_all(self) -> None:
+        """Close the connections of all threads."""
+        self.dispose()
+        while self._opened:
+            self._opened.pop()._force_close()

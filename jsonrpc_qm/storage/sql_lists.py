@@ -1,0 +1,111 @@
+"""storage/base.py's `page` in SQL: lists by an index, and searches along them, some rows a time."""
+
+import heapq
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from jsonrpc_qm.moments import SECOND
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage import reads, statements
+from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Page, Search
+from jsonrpc_qm.storage.cursors import position
+
+MARGIN = 60 * SECOND
+"""By so much the order in which tasks were stored may differ from that of their created_at: their
+transactions overtake each other."""
+
+Branches = Sequence[tuple[str, tuple[str, ...]]]
+
+
+class SqlLists:
+    """The part of SqlStorage that lists tasks."""
+
+    run: Callable[..., Any]
+    translated: Callable[[], AbstractContextManager[None]]
+
+    contains = "instr({column}, ?) > 0"
+    """That a column has a text in it."""
+
+    def page(
+        self,
+        name: str | None,
+        status: str | None,
+        limit: int,
+        cursor: str | None,
+        search: Search | None = None,
+    ) -> Page:
+        before = position(cursor)
+        with self.translated():
+            branches = reads.branches(self.run, name, status)
+            if search is None:
+                seqs = self._listed(branches, before, limit + 1)
+                end = seqs[limit - 1] if len(seqs) > limit else None
+            else:
+                seqs, end = self._found(branches, before, limit, search)
+            records = self._rows(seqs[:limit])
+        return Page(records=records, next_cursor=None if end is None else str(end))
+
+    def _listed(self, branches: Branches, before: int, limit: int) -> list[int]:
+        """The numbers of the rows stored last, before one."""
+        pages = [self.run(sql, (*params, before, limit)) for sql, params in branches]
+        newest = heapq.merge(*pages, key=lambda row: -row[0])
+        return [seq for (seq,), _ in zip(newest, range(limit), strict=False)]
+
+    def _rows(self, seqs: Sequence[int]) -> list[Record]:
+        """The tasks of these rows, but for those that another thread has purged meanwhile."""
+        if not seqs:
+            return []
+        return [Record(*row) for row in self.run(statements.by_seq(len(seqs)), seqs).fetchall()]
+
+    def _found(
+        self, branches: Branches, before: int, limit: int, search: Search
+    ) -> tuple[list[int], int | None]:
+        """The rows that match, and the number of the one to go on from, None at the end."""
+        first = 0 if search.since is None else self._stored_from(search.since - MARGIN)
+        if search.until is not None:
+            before = min(before, self._stored_from(search.until + MARGIN))
+        conditions, params = self._conditions(search)
+        found: list[int] = []
+        for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
+            listed = self._listed(branches, before, SEARCHED_AT_ONCE)
+            seqs = [seq for seq in listed if seq >= first]
+            if seqs:
+                sql = statements.matching(len(seqs), *conditions)
+                found += [seq for (seq,) in self.run(sql, (*seqs, *params)).fetchall()]
+            if len(found) > limit:
+                return found[:limit], found[limit - 1]
+            if len(seqs) < SEARCHED_AT_ONCE:
+                return found, None
+            before = seqs[-1]
+        return found, before
+
+    def _conditions(self, search: Search) -> tuple[list[str], list[Any]]:
+        """Search.matches in SQL, and its parameters."""
+        conditions: list[str] = []
+        params: list[Any] = []
+        if search.text is not None:
+            columns = ("id", "coalesce(parameters, 'null')")
+            either = " OR ".join(self.contains.format(column=column) for column in columns)
+            conditions.append(f"({either})")
+            params += [search.text, search.text]
+        if search.since is not None:
+            conditions.append("created_at >= ?")
+            params.append(search.since)
+        if search.until is not None:
+            conditions.append("created_at < ?")
+            params.append(search.until)
+        return conditions, params
+
+    def _stored_from(self, moment: int) -> int:
+        """The number of the first row stored at a moment or later, by halving; one more than the
+        last if there is none."""
+        low, high = 0, self.run(statements.LAST_SEQ).fetchone()[0] + 1
+        while low < high:
+            middle = (low + high) // 2
+            row = self.run(statements.STORED_FROM, (middle,)).fetchone()
+            if row is None or row[1] >= moment:
+                high = middle
+            else:
+                low = row[0] + 1
+        return low

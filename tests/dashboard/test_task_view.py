@@ -1,0 +1,58 @@
+"""One task, why it waits, and what has become of it, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from jsonrpc_qm import Client
+from tests.dashboard.browsers import picture
+from tests.dashboard.conftest import OpenPage
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_why_a_task_does_not_run_is_told(manager: Client, open_page: OpenPage) -> None:
+    """Not due yet, paused, nobody asks for it; what no longer holds goes away."""
+    task = manager.queue("hello", delay=3600)
+    manager.pause("hello")
+    page = open_page(f"#/tasks/{task.id}")
+    reasons = page.locator(".reasons li")
+    reasons.nth(2).wait_for()
+    said = " ".join(reasons.all_inner_texts())
+    assert "hello is paused" in said
+    assert "it is not to run before" in said
+    assert "no worker has asked for hello" in said
+    picture(page, "waiting-task")
+    manager.resume("hello")
+    page.get_by_text("hello is paused").wait_for(state="detached")
+
+
+def test_a_task_has_its_history(manager: Client, open_page: OpenPage) -> None:
+    """Each step with when, who and why."""
+    task = manager.queue("hello", backoff={"base": 0, "max": 0})
+    (held,) = manager.claim(["hello"], worker="host-1")
+    manager.fail(held.id, held.token, {"type": "ValueError", "message": "no data"})
+    (held,) = manager.claim(["hello"], worker="host-2")
+    page = open_page(f"#/tasks/{task.id}")
+    steps = page.locator("table.history tbody tr")
+    steps.nth(3).wait_for()
+    became = page.locator("table.history .status").all_inner_texts()
+    assert became == ["queued", "started", "queued", "started"]
+    assert "ValueError: no data" in steps.nth(2).inner_text()
+    assert "host-2" in steps.nth(3).inner_text()
+    manager.complete(held.id, held.token)
+    steps.nth(4).wait_for()
+    picture(page, "history")
+
+
+def test_what_a_task_queued_is_linked(manager: Client, open_page: OpenPage) -> None:
+    """Its continuations, with what they are at."""
+    task = manager.queue("first")
+    (held,) = manager.claim(["first"])
+    manager.complete(held.id, held.token, queue=[{"name": "second"}, {"name": "third"}])
+    page = open_page(f"#/tasks/{task.id}")
+    page.get_by_role("link", name="third").wait_for()
+    assert page.locator(".continuations .status.queued").count() == 2
+    picture(page, "continuations")
+    page.get_by_role("link", name="second").click()
+    page.get_by_role("heading", name="second").wait_for()

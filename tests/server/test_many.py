@@ -1,0 +1,128 @@
+"""Searches, and changes of all tasks that a search finds."""
+
+from typing import Any
+
+import pytest
+
+from jsonrpc_qm.rpc import many
+from tests.server.callers import Caller, Refused
+
+ERROR = {"type": "E", "message": "m"}
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that few tasks are several batches."""
+    monkeypatch.setattr(many, "BATCH", 3)
+
+
+@pytest.fixture
+async def tasks(call: Caller) -> Caller:
+    """Of two names: failed f0 to f7, cancelled c0 to c3, queued q0 to q7."""
+    for letter, number in (("f", 8), ("c", 4), ("q", 8)):
+        await call(
+            "queue_many",
+            [
+                {"name": ("mail", "post")[n % 2], "id": f"{letter}{n}", "parameters": {"n": n}}
+                for n in range(number)
+            ],
+        )
+        if letter == "f":
+            for held in await call("claim", ["mail", "post"], "w", 8, 0):
+                await call("fail", held["id"], held["token"], ERROR, False)
+        if letter == "c":
+            for n in range(number):
+                await call("cancel", f"c{n}")
+    return call
+
+
+async def ids(call: Caller, **which: Any) -> list[str]:
+    """The tasks that a list shows, sorted."""
+    return sorted(task["id"] for task in (await call("list_tasks", **which))["tasks"])
+
+
+async def test_lists_are_searched(tasks: Caller) -> None:
+    """By text in id or parameters, and by time."""
+    assert await ids(tasks, query="f") == [f"f{n}" for n in range(8)]
+    assert await ids(tasks, query='"n":3', status="queued") == ["q3"]
+    first = (await tasks("get_task", "q0"))["created_at"]
+    assert await ids(tasks, since=first) == [f"q{n}" for n in range(8)]
+    assert await ids(tasks, until=first, query="c") == [f"c{n}" for n in range(4)]
+
+
+async def test_all_that_match_are_retried(tasks: Caller) -> None:
+    """Failed and cancelled ones; the answer counts them."""
+    assert await tasks("retry_many", name="mail", status="failed", dry_run=True) == 4
+    assert await tasks("retry_many", name="mail", status="failed") == 4
+    assert await ids(tasks, status="failed") == ["f1", "f3", "f5", "f7"]
+    assert await tasks("retry_many") == 4 + 4
+    assert await ids(tasks, status="failed") == await ids(tasks, status="cancelled") == []
+
+
+async def test_all_that_match_are_cancelled(tasks: Caller) -> None:
+    """Queued ones at once, started ones by their workers."""
+    [held] = await tasks("claim", ["mail"], "w", 1, 0)
+    assert await tasks("cancel_many", query="q", name="mail") == 4
+    assert await ids(tasks, status="queued") == ["q1", "q3", "q5", "q7"]
+    assert (await tasks("get_task", held["id"]))["cancel_requested"]
+    assert await tasks("cancel_many", status="queued") == 4
+    assert await ids(tasks, status="queued") == []
+
+
+async def test_all_that_match_are_deleted(tasks: Caller) -> None:
+    """Finished ones only."""
+    assert await tasks("delete_many", query='"n":2', dry_run=True) == 2
+    assert await tasks("delete_many", query='"n":2') == 2
+    assert await tasks("delete_many", status="cancelled") == 3
+    assert await tasks("delete_many") == 7
+    assert await ids(tasks) == [f"q{n}" for n in range(8)]
+
+
+async def test_a_selection_is_changed_by_its_ids(tasks: Caller) -> None:
+    """Those of them that can be; the same id counts once."""
+    chosen = ["f0", "f1", "f1", "c0", "q0", "none"]
+    assert await tasks("retry_many", ids=chosen, dry_run=True) == 3
+    assert await tasks("retry_many", ids=chosen) == 3
+    assert await tasks("retry_many", ids=chosen) == 0
+    assert await tasks("cancel_many", ids=["q0", "f0"]) == 2
+    assert await tasks("delete_many", ids=["q0", "q1"]) == 1
+    assert await tasks("delete_many", ids=[]) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "param"),
+    [
+        ("retry_many", {"ids": ["a"], "name": "mail"}, "name"),
+        ("delete_many", {"ids": ["a"], "query": "a"}, "query"),
+        ("retry_many", {"status": "completed"}, "status"),
+        ("cancel_many", {"status": "failed"}, "status"),
+        ("delete_many", {"status": "queued"}, "status"),
+        ("retry_many", {"query": ""}, "query"),
+        ("list_tasks", {"since": "2026-01-01"}, "since"),
+        ("list_tasks", {"until": "2026-01-01T00:00:00"}, "until"),
+        ("delete_many", {"ids": ["no/id"]}, "ids[0]"),
+    ],
+)
+async def test_what_can_not_be_meant_is_refused(
+    call: Caller, method: str, given: dict[str, Any], param: str
+) -> None:
+    """The error names the parameter, and nothing is done."""
+    with pytest.raises(Refused) as refused:
+        await call(method, **given)
+    assert (refused.value.code, refused.value.data["param"]) == (-32602, param)
+
+
+async def test_a_selection_has_a_limit(call: Caller) -> None:
+    """Ten thousand ids."""
+    with pytest.raises(Refused) as refused:
+        await call("delete_many", ids=["a"] * 10_001)
+    assert refused.value.code == -32005
+
+
+async def test_an_unique_key_that_is_taken_again_holds_back_only_its_task(call: Caller) -> None:
+    """The others are retried."""
+    for id in ("a", "b"):
+        await call("queue", name="mail", id=id, unique_key="k")
+        await call("cancel", id)
+    assert await call("retry_many") == 1
+    assert len(await ids(call, status="queued")) == 1

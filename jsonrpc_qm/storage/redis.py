@@ -130,14 +130,14 @@ class RedisStorage(TellsMoves):
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         view, shards = self._writing(), self._shards
-        redis_tasks.sweep(view, now, SWEEP_LIMIT)
+        names = {name for claim in claims for name in claim.names}
+        redis_tasks.sweep_for(view, names, now)
         heads: dict[str, int] = {}
         for claim in claims:
             for name in set(claim.names):
                 ready = shards.of(name).ready(name)
                 heads[ready] = heads.get(ready, 0) + claim.max_tasks
         workers = [claim.worker for claim in claims if claim.worker is not None]
-        names = {name for claim in claims for name in claim.names}
         fields = {keys.paused: some for keys, some in shards.grouped(names, shards.of).items()}
         view.load(fields={self._workers: workers, **fields}, heads=heads)
         return [self._claim(view, claim, now) for claim in claims]
@@ -176,7 +176,7 @@ class RedisStorage(TellsMoves):
         view, shards = self._writing(), self._shards
         if not shards.is_one:
             self._transactions.settle_all()
-        records = redis_tasks.sweep(view, now, limit)
+        records = redis_tasks.sweep(view, now, limit, shards=shards.all)
         names = view.names()
         running = sorted(names.keys() - view.paused(names))
         sizes = [Size(key=shards.of(name).ready(name)) for name in running]

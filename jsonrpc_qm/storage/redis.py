@@ -7,13 +7,11 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.record import SCHEDULED, Record, public_status
-from jsonrpc_qm.storage import redis_keys, redis_tasks
+from jsonrpc_qm.record import SCHEDULED, Record
+from jsonrpc_qm.storage import redis_keys, redis_lists, redis_tasks
 from jsonrpc_qm.storage.base import (
-    MOST_SEARCHED,
-    SEARCHED_AT_ONCE,
     SWEEP_LIMIT,
     WORKER_GONE,
     Claim,
@@ -29,9 +27,9 @@ from jsonrpc_qm.storage.base import (
 )
 from jsonrpc_qm.storage.moves import TellsMoves
 from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
-from jsonrpc_qm.storage.redis_cursors import cursor_of, member_of
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_orders import Range, Size
+from jsonrpc_qm.storage.redis_recent import Recent
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.redis_view import View
@@ -67,6 +65,7 @@ class RedisStorage(TellsMoves):
         self._turn = threading.RLock()
         self._own = threading.local()
         self._number = 0
+        self._recent = Recent()
 
     def now(self) -> int:
         return self._server.now()
@@ -83,7 +82,12 @@ class RedisStorage(TellsMoves):
                 yield
             finally:
                 self._own.view = None
-            self._transactions.commit(view.commits())
+            try:
+                self._transactions.commit(view.commits())
+            except Unavailable:
+                self._recent.forget()
+                raise
+            self._recent.keep(view)
             self._tell(view.moves())
 
     def _new_view(self) -> View:
@@ -117,21 +121,23 @@ class RedisStorage(TellsMoves):
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
         view = self._writing()
-        redis_tasks.load_for_adding(view, [record for group in groups for record in group])
+        records = [record for group in groups for record in group]
+        self._recent.assume_new(view, records, self.now())
+        redis_tasks.load_for_adding(view, records)
         return [redis_tasks.add_group(view, group) for group in groups]
 
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         view, shards = self._writing(), self._shards
-        redis_tasks.sweep(view, now, SWEEP_LIMIT)
+        names = {name for claim in claims for name in claim.names}
+        redis_tasks.sweep_for(view, names, now)
         heads: dict[str, int] = {}
         for claim in claims:
             for name in set(claim.names):
                 ready = shards.of(name).ready(name)
                 heads[ready] = heads.get(ready, 0) + claim.max_tasks
         workers = [claim.worker for claim in claims if claim.worker is not None]
-        names = {name for claim in claims for name in claim.names}
         fields = {keys.paused: some for keys, some in shards.grouped(names, shards.of).items()}
         view.load(fields={self._workers: workers, **fields}, heads=heads)
         return [self._claim(view, claim, now) for claim in claims]
@@ -154,6 +160,7 @@ class RedisStorage(TellsMoves):
         if len(set(ids)) < len(ids):
             return [False] * len(ids)
         view = self._writing()
+        self._recent.assume_started(view, outcomes)
         view.load(ids=ids)
         return [redis_tasks.complete(view, outcome, now) for outcome in outcomes]
 
@@ -169,7 +176,7 @@ class RedisStorage(TellsMoves):
         view, shards = self._writing(), self._shards
         if not shards.is_one:
             self._transactions.settle_all()
-        records = redis_tasks.sweep(view, now, limit)
+        records = redis_tasks.sweep(view, now, limit, shards=shards.all)
         names = view.names()
         running = sorted(names.keys() - view.paused(names))
         sizes = [Size(key=shards.of(name).ready(name)) for name in running]
@@ -268,52 +275,12 @@ class RedisStorage(TellsMoves):
         search: Search | None = None,
     ) -> Page:
         view = self._view()
-        if search is None:
-            return self._page(view, name, status, limit, cursor)
-        found: list[Record] = []
-        for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
-            page = self._page(view, name, status, SEARCHED_AT_ONCE, cursor)
-            found += filter(search.matches, page.records)
-            cursor = page.next_cursor
-            if len(found) > limit:
-                cursor = cursor_of(view.listed(found[limit - 1].id))
-                break
-            if cursor is None:
-                break
-        return Page(records=found[:limit], next_cursor=cursor)
-
-    def _page(
-        self, view: View, name: str | None, status: str | None, limit: int, cursor: str | None
-    ) -> Page:
-        shards = self._shards
-        end = None if cursor is None else member_of(cursor)
-        names = [name] if name is not None else list(view.names())
-        ranges = [
-            Range(key=shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True)
-            for each in names
-            for inner in redis_keys.STATUSES
-            if status in (None, public_status(inner))
-        ]
-        places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
-        members = [member for _, member in places[:limit]]
-        found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
-        records = [record for id in found if (record := view.task(id)) is not None]
-        more = len(places) > limit
-        return Page(records=records, next_cursor=cursor_of(members[-1]) if more else None)
+        if search is not None:
+            return redis_lists.searched(view, name, status, limit, cursor, search)
+        return redis_lists.page(view, name, status, limit, cursor)
 
     def dump(self, cursor: str | None, limit: int) -> Page:
-        view, shards = self._view(), self._shards
-        after = None if cursor is None else member_of(cursor)
-        ranges = [
-            Range(key=shards.of(name).listed(status, name), limit=limit, after=after)
-            for name in view.names()
-            for status in redis_keys.STATUSES
-        ]
-        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
-        found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
-        records = [record for id in found if (record := view.task(id)) is not None]
-        more = len(places) == limit
-        return Page(records=records, next_cursor=cursor_of(places[-1][1]) if more else None)
+        return redis_lists.dump(self._view(), cursor, limit)
 
     def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
         view = self._writing()

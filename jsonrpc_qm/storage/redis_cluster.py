@@ -45,12 +45,15 @@ class RedisClusterServer(RedisServer):
         with self.translated():
             if len(commands) == 1:
                 return [self._client.execute_command(*commands[0])]
-            places: dict[ClusterNode, list[int]] = defaultdict(list)
+            nodes: dict[str, ClusterNode] = {}
+            places: dict[str, list[int]] = defaultdict(list)
             for place, command in enumerate(commands):
-                places[self._client.get_node_from_key(command[1])].append(place)
+                node = self._client.get_node_from_key(command[1])
+                nodes[node.name] = node
+                places[node.name].append(place)
             groups = [
-                partial(self._run_on, node, [commands[place] for place in group])
-                for node, group in places.items()
+                partial(self._run_on, nodes[name], [commands[place] for place in group])
+                for name, group in places.items()
             ]
             replies: list[Any] = [None] * len(commands)
             for group, found in zip(places.values(), self.together(groups), strict=True):

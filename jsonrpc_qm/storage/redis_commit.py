@@ -2,14 +2,10 @@
 
 import os
 import struct
-from collections.abc import Iterable, Mapping
-
-import msgspec
+from collections.abc import Mapping
 
 from jsonrpc_qm.storage.redis_keys import REVISION, Keys
 from jsonrpc_qm.storage.redis_shards import Shards
-
-_length = struct.Struct(">I")
 
 DELETED = b"-"
 """Stands for the value of a task that is to be deleted."""
@@ -30,8 +26,7 @@ class Commit:
         self.size = 0
         """Bytes."""
         self._places: dict[str, int] = {}
-        self._steps: list[tuple[str, int, int]] = []
-        self._strings: list[bytes] = []
+        self._steps: list[bytes] = []
 
     def step(self, operation: str, key: str, strings: list[bytes]) -> None:
         """Add a step; one without strings is none."""
@@ -41,18 +36,15 @@ class Commit:
         if place is None:
             self.keys.append(key)
             place = self._places[key] = len(self.keys)
-        self._steps.append((operation, place, len(strings)))
-        self._strings.extend(strings)
-        self.size += sum(map(len, strings))
+        about = b"\x93" + _packed(operation.encode()) + _packed(b"%d" % place)
+        step = about + _packed_list(strings)
+        self._steps.append(step)
+        self.size += len(step)
         self.matters = self.matters or operation not in _CHECKS
 
-    def steps(self) -> bytes:
-        """The steps: each operation, its key's place, and how many strings it has."""
-        return msgspec.msgpack.encode(self._steps)
-
-    def strings(self) -> bytes:
-        """All strings, each after its length."""
-        return joined(self._strings)
+    def packed(self) -> bytes:
+        """The steps in MessagePack: each operation, its key's place, and the strings."""
+        return _begin_list(len(self._steps)) + b"".join(self._steps)
 
 
 class Commits:
@@ -78,18 +70,42 @@ class Commits:
         return [commit for commit in self._commits.values() if commit.matters]
 
 
-def joined(strings: Iterable[bytes]) -> bytes:
-    """Strings one after the other, each after its length."""
-    pack = _length.pack
-    return b"".join([pack(len(string)) + string for string in strings])
-
-
-def first_of(strings: bytes) -> bytes:
-    """The first of such strings."""
-    [size] = _length.unpack_from(strings)
-    return strings[_length.size : _length.size + size]
-
-
 def flat(values: Mapping[str, bytes]) -> list[bytes]:
     """Fields and their values in turn."""
     return [part for field, value in values.items() for part in (field.encode(), value)]
+
+
+# -- MessagePack ------------------------------------------------------------------------------
+#
+# Written here, as Redis reads bytes only where others write texts.
+
+
+def _begin(size: int) -> bytes:
+    """What comes before a string of that many bytes."""
+    if size < 32:
+        return bytes([0xA0 | size])
+    if size < 256:
+        return bytes([0xD9, size])
+    return b"\xda" + struct.pack(">H", size) if size < 65536 else b"\xdb" + struct.pack(">I", size)
+
+
+_MOST = 2048
+_BEGINS = [_begin(size) for size in range(_MOST)]
+
+
+def _packed(string: bytes) -> bytes:
+    return _begin(len(string)) + string
+
+
+def _begin_list(size: int) -> bytes:
+    return b"\xdc" + struct.pack(">H", size) if size < 65536 else b"\xdd" + struct.pack(">I", size)
+
+
+def _packed_list(strings: list[bytes]) -> bytes:
+    begins, most = _BEGINS, _MOST
+    return _begin_list(len(strings)) + b"".join(
+        [
+            begins[len(string)] + string if len(string) < most else _packed(string)
+            for string in strings
+        ]
+    )

@@ -1,5 +1,6 @@
 """Sorted sets as a transaction sees them: what is there, and what it means to change."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,22 +10,23 @@ class Changes:
     """What is to be added to a sorted set, and removed from it."""
 
     def __init__(self) -> None:
-        self.added: set[bytes] = set()
-        self.removed: set[bytes] = set()
+        # In their order: neighbours are added faster one after the other.
+        self.added: dict[bytes, None] = {}
+        self.removed: dict[bytes, None] = {}
 
     def add(self, member: bytes) -> None:
         """Have it in the set."""
         if member in self.removed:
-            self.removed.remove(member)
+            del self.removed[member]
         else:
-            self.added.add(member)
+            self.added[member] = None
 
     def remove(self, member: bytes) -> None:
         """Have it in the set no more."""
         if member in self.added:
-            self.added.remove(member)
+            del self.added[member]
         else:
-            self.removed.add(member)
+            self.removed[member] = None
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,5 +73,5 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     def answer(self, reply: int, changes: Changes) -> int:
         return reply + self._counted(changes.added) - self._counted(changes.removed)
 
-    def _counted(self, members: set[bytes]) -> int:
+    def _counted(self, members: Iterable[bytes]) -> int:
         return sum(self.before is None or member < self.before for member in members)

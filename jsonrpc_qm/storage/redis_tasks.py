@@ -1,14 +1,16 @@
 """What verbs do to tasks on Redis, one after the other, in a transaction's view."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound
+from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound, Unavailable
 from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.record import UNFINISHED, Record, public_status
 from jsonrpc_qm.storage import redis_keys
-from jsonrpc_qm.storage.redis_keys import Place
+from jsonrpc_qm.storage.base import SWEEP_LIMIT, Overtaken
+from jsonrpc_qm.storage.redis_keys import Keys, Place
 from jsonrpc_qm.storage.redis_orders import Range
+from jsonrpc_qm.storage.redis_reads import Reads
 from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
 
@@ -132,7 +134,7 @@ def merged(
     return sorted(places, key=lambda place: place[1], reverse=newest)
 
 
-def still_there(view: View, places: Sequence[Place], order: int) -> list[str]:
+def still_there(view: Reads, places: Sequence[Place], order: int) -> list[str]:
     """The ids of the tasks that nobody has moved since their places were read."""
     found = [(key, member, member[order:].decode()) for key, member in places]
     groups = view.shards.grouped(found, lambda each: view.shards.with_key(each[0]))
@@ -158,13 +160,27 @@ def claimable(view: View, ready: Sequence[str], wanted: int, now: int) -> list[R
     return taken
 
 
-def sweep(view: View, now: int, limit: int) -> list[Record]:
-    """Move the tasks that time alone has changed; see `Storage.sweep`."""
+def sweep(view: View, now: int, limit: int, *, shards: Iterable[Keys]) -> list[Record]:
+    """Move the tasks of some shards that time alone has changed; see `Storage.sweep`."""
     if limit == 0:
         return []
     end = redis_keys.moment(now + 1)[:8]
-    ranges = [Range(key=keys.due, limit=limit, before=end) for keys in view.shards.all]
+    ranges = [Range(key=keys.due, limit=limit, before=end) for keys in shards]
     places = merged(ranges, view.ask(ranges))[:limit]
     ids = still_there(view, places, redis_keys.MOMENT)
     found = [record for id in ids if (record := view.task(id)) is not None]
     return [view.save(Elapse(id=record.id).apply(record, now)) for record in found]
+
+
+def sweep_for(view: View, names: Iterable[str], now: int) -> None:
+    """Sweep before a claim: all shards, or those of its names if others can't be reached."""
+    try:
+        sweep(view, now, SWEEP_LIMIT, shards=view.shards.all)
+    except Overtaken:
+        raise
+    except Unavailable:
+        # It reads all before it moves anything.
+        needed = view.shards.grouped(names, view.shards.of)
+        if len(needed) == len(view.shards.all):
+            raise
+        sweep(view, now, SWEEP_LIMIT, shards=needed)

@@ -10,6 +10,7 @@ and the transaction is given up, which its own manager is then told when it want
 """
 
 import logging
+import struct
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from uuid_utils import uuid7
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.base import Overtaken
-from jsonrpc_qm.storage.redis_commit import Commit, first_of, joined
+from jsonrpc_qm.storage.redis_commit import Commit
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_shards import Shards
@@ -42,6 +43,9 @@ more than the clocks of nodes may differ."""
 
 WRITE, FORGET = b"1", b"0"
 """How decisions begin."""
+
+
+_length = struct.Struct(">I").pack
 
 
 class Prepared(msgspec.Struct, frozen=True, array_like=True):
@@ -102,7 +106,7 @@ class Transactions:
         answer: int | bytes = self._server.script(
             "commit",
             [shard.of(f"commit:{self._manager}"), shard.locks, shard.decisions, *commit.keys],
-            [commit.mark, commit.steps(), commit.strings(), decision, latest],
+            [commit.mark, commit.packed(), decision, latest],
         )
         return answer
 
@@ -139,7 +143,7 @@ class Transactions:
         answer: int | bytes = self._server.script(
             "prepare",
             [part.shard.prepared, part.shard.locks, *part.keys],
-            [part.mark, joined([about, part.steps(), part.strings()])],
+            [part.mark, _length(len(about)) + about + part.packed()],
         )
         return answer
 
@@ -181,7 +185,9 @@ class Transactions:
         [kept] = self._server.run([("HGET", shard.prepared, mark)])
         if kept is None:
             return 0.0
-        prepared = msgspec.msgpack.decode(first_of(kept), type=Prepared)
+        begin = len(_length(0))
+        about = kept[begin : begin + int.from_bytes(kept[:begin], "big")]
+        prepared = msgspec.msgpack.decode(about, type=Prepared)
         age = self._server.now() - prepared.at
         decider = self._shards.all[prepared.decider]
         verdict = self._verdict(decider, mark, give_up=age > GIVE_UP_AFTER)

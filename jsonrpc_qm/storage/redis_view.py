@@ -4,7 +4,7 @@ Reads see what is meant to be written. Nothing is sent before the commits, one f
 write everything, or nothing when what was read has changed meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage import redis_keys
@@ -27,6 +27,7 @@ class View(Reads):
         super().__init__(run, shards, settle)
         self._next_number = number
         self._changed: dict[str, None] = {}
+        self._revision = b""
         self._history: list[tuple[str, Stored | None, Stored | None]] = []
         """What became of tasks: the id, what was stored before and after."""
 
@@ -36,14 +37,30 @@ class View(Reads):
         """Write a field of a hash; None removes it."""
         self._written[key][field] = value
 
+    def assume(self, id: str, stored: Stored, revision: bytes) -> None:
+        """Take a task for what it was, without a look; the commit will see."""
+        if id not in self._tasks:
+            self._tasks[id] = stored
+            self._revisions[self.shards.of(stored[0].name)][id] = revision
+
+    def assume_none(self, record: Record) -> None:
+        """Take it that there is no task with this one's id, without a look; the commit will see."""
+        keys, id = self.shards.of(record.name), record.id
+        if id not in self._tasks and self.shards.home(id) is keys:
+            self._tasks[id] = None
+            self._revisions[keys][id] = b""
+            if not self.shards.is_one:
+                self._read[keys.places][id] = None
+
     def add(self, record: Record) -> None:
         """Store a new task behind all others."""
-        keys = self.shards.of(record.name)
-        self.load(ids=[record.id], numbers=[keys.number])
+        keys, id = self.shards.of(record.name), record.id
+        if id not in self._tasks or keys.number not in self._numbers:
+            self.load(ids=[id], numbers=[keys.number])
         # Its home has been asked: when that knows no such id, no shard has it.
-        self._revisions[keys].setdefault(record.id, b"")
+        self._revisions[keys].setdefault(id, b"")
         number = self._numbers[keys.number] = self._next_number(self._numbers[keys.number])
-        self._put(record.id, (record, number))
+        self._put(id, (record, number))
 
     def save(self, record: Record) -> Record:
         """Write the new state of a task that is there."""
@@ -125,8 +142,9 @@ class View(Reads):
         if not self._changed and not any(self._written.values()):
             return []
         commits = Commits(self.shards)
+        self._revision = commits.revision
         for keys, revisions in self._revisions.items():
-            commits.step("tasks", keys.tasks, self._packed(keys, revisions, commits.revision))
+            self._step_tasks(commits, keys, revisions)
         for key, read in self._read.items():
             commits.step("value", key, flat({field: v or b"" for field, v in read.items()}))
         for key, written in self._written.items():
@@ -144,17 +162,30 @@ class View(Reads):
             commits.step("raise", key, [b"%d" % number])
         return commits.that_matter()
 
-    def _packed(self, keys: Keys, revisions: dict[str, bytes], revision: bytes) -> list[bytes]:
-        """All tasks that were read in a shard: id, revision, and what to write; nothing where
-        none is."""
-        strings: list[bytes] = []
+    def _step_tasks(self, commits: Commits, keys: Keys, revisions: dict[str, bytes]) -> None:
+        """All tasks that were read in a shard: what they were, and what they are to be."""
+        new: list[bytes] = []
+        absent: list[bytes] = []
+        others: list[bytes] = []
+        of, begin = self.shards.of, commits.revision
         for id, read in revisions.items():
-            stored = self._tasks[id]
-            if id not in self._changed:
-                value = b""
-            elif stored is not None and self.shards.of(stored[0].name) is keys:
-                value = revision + redis_keys.packed(*stored)
+            stored = self._tasks[id] if id in self._changed else None
+            value = b""
+            if stored is not None and of(stored[0].name) is keys:
+                value = begin + redis_keys.packed(*stored)
+            elif id in self._changed:
+                value = DELETED
+            if read:
+                others += (id.encode(), read, value)
+            elif stored is not None and value is not DELETED:
+                new += (id.encode(), value)
             else:
-                value = DELETED if read else b""
-            strings += (id.encode(), read, value)
-        return strings
+                absent += (id.encode(), b"")
+        commits.step("new", keys.tasks, new)
+        commits.step("value", keys.tasks, absent)
+        commits.step("tasks", keys.tasks, others)
+
+    def changed(self) -> Iterator[tuple[str, Stored | None, bytes]]:
+        """Each task that `commits` writes, with its new revision."""
+        for id in self._changed:
+            yield id, self._tasks[id], self._revision

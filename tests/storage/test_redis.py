@@ -10,7 +10,8 @@ from queue import SimpleQueue
 import pytest
 import redis
 
-from jsonrpc_qm.errors import InvalidParams, Unavailable
+from jsonrpc_qm.errors import Conflict, InvalidParams, Unavailable
+from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.redis import RedisStorage
@@ -232,3 +233,52 @@ def test_settings_that_may_lose_tasks_are_warned_of(
     warnings = warnings_of({**SAFE, **different})
     assert len(warnings) == (said is not None)
     assert all(str(said) in warning for warning in warnings)
+
+
+# -- what is not read -------------------------------------------------------------------------
+
+
+def test_a_young_id_that_is_sent_again_gives_the_stored_task(storage: RedisStorage) -> None:
+    """Nobody looks for it at first; the commit finds it, and the transaction then runs again."""
+    manager = QueueManager(storage)
+    id = new_id("mail")
+    first = manager.queue("mail", {"to": 1}, id=id)
+    assert manager.queue("mail", {"to": 1}, id=id) == first
+    with pytest.raises(Conflict):
+        manager.queue("mail", {"to": 2}, id=id)
+    both = [{"name": "mail"}, {"name": "mail", "id": id, "parameters": {"to": 1}}]
+    assert manager.queue_many(both)[1] == first
+    assert manager.stats()["names"]["mail"]["queued"] == 2
+
+
+def test_a_task_that_another_manager_changed_is_completed_as_it_is(
+    storage: RedisStorage, other: RedisStorage
+) -> None:
+    """This manager remembers how it handed it out, and finds that it is no longer so."""
+    manager, others = QueueManager(storage), QueueManager(other)
+    manager.queue("mail")
+    [task] = manager.claim(["mail"], wait=0)
+    assert task.token is not None
+    others.heartbeat([{"id": task.id, "token": task.token, "progress": "half"}])
+    [outcome] = manager.report(
+        [{"id": task.id, "token": task.token, "status": "completed"}]
+    ).outcomes
+    assert outcome.ok
+    stored = manager.get_task(task.id)
+    assert (stored.status, stored.progress) == ("completed", "half")
+
+
+def test_an_outcome_is_refused_by_what_is_stored(
+    storage: RedisStorage, other: RedisStorage
+) -> None:
+    """What this manager remembers of a task that another has had finished counts for nothing."""
+    manager, others = QueueManager(storage), QueueManager(other)
+    manager.queue("mail")
+    [task] = manager.claim(["mail"], wait=0)
+    assert task.token is not None
+    others.fail(task.id, task.token, {"type": "E", "message": ""}, retry=False)
+    [outcome] = manager.report(
+        [{"id": task.id, "token": task.token, "status": "completed"}]
+    ).outcomes
+    assert not outcome.ok
+    assert manager.get_task(task.id).status == "failed"

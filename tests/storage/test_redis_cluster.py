@@ -10,6 +10,7 @@ from redis.crc import key_slot
 
 from jsonrpc_qm.errors import Conflict, Unavailable
 from jsonrpc_qm.ids import group_in, group_of, new_id
+from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.base import Claim, Overtaken, Sighting
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.redis_shards import SHARDS, SLOTS, Shards
@@ -172,8 +173,8 @@ def fields(storage: RedisStorage, which: str) -> dict[str, Any]:
 
 
 def wait(storage: RedisStorage, microseconds: int, patch: pytest.MonkeyPatch) -> None:
-    """Let time pass for a manager."""
-    passed = storage.now() + microseconds
+    """Let more than that time pass for a manager, whose clock may be a bit behind others'."""
+    passed = storage.now() + microseconds + SECOND
     patch.setattr(storage._server, "now", lambda: passed)
 
 
@@ -226,7 +227,7 @@ def test_a_killed_manager_leaves_nothing_half_done(
     mortal = Mortal(storage, killed_before)
     with suppress(Killed):
         change(storage)
-    wait(other, GIVE_UP_AFTER + 1, monkeypatch)
+    wait(other, GIVE_UP_AFTER, monkeypatch)
     swept = sweep(other)
     assert_nothing_is_left(other)
     queued, completed, deleted = outcome(other)
@@ -287,7 +288,7 @@ def test_a_slow_manager_is_told_that_others_gave_its_transaction_up(
     """It is not dead, only late: what it then decides counts no more."""
 
     def give_up() -> None:
-        wait(other, GIVE_UP_AFTER + 1, monkeypatch)
+        wait(other, GIVE_UP_AFTER, monkeypatch)
         sweep(other)
 
     before(storage, "commit", give_up)
@@ -306,9 +307,9 @@ def test_what_was_given_up_is_forgotten_in_the_end(
     before(storage, "commit", lambda: Mortal(storage, 0))
     with suppress(Killed):
         queue_two(storage)
-    wait(other, GIVE_UP_AFTER + 1, monkeypatch)
+    wait(other, GIVE_UP_AFTER, monkeypatch)
     sweep(other)
-    wait(other, FORGET_AFTER + 1, monkeypatch)
+    wait(other, FORGET_AFTER, monkeypatch)
     sweep(other)
     assert fields(other, "decisions") == {}
 

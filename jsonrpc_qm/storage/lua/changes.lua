@@ -4,30 +4,25 @@
 -- paused, places (hashes), number, due, ready:<name>, listed:<status>:<name>,
 -- moments:<status>:<name> (sorted sets); workers (a hash), where all are in one slot.
 --
--- Changes are steps {key, operation, strings}: some check what was read, some write, one does both.
+-- Changes are steps {operation, which of the keys, strings}: some check what was read, some write,
+-- some do both.
 
 local CHUNK = 2000
 local changes = {}
 
--- The steps from two texts: MessagePack, a list of {operation, which of the keys from KEYS[first] on,
--- how many strings}; and those strings one after the other, each after its length in four bytes.
-function changes.read(packed, joined, first)
-    local position = 1
+-- The steps from MessagePack; their keys are those from KEYS[first] on.
+function changes.read(packed, first)
     local steps = cmsgpack.unpack(packed)
     for _, step in ipairs(steps) do
-        local strings = {}
-        for place = 1, step[3] do
-            strings[place], position = struct.unpack('>I4c0', joined, position)
-        end
-        step.operation, step.key, step.strings = step[1], KEYS[first + step[2] - 1], strings
+        step.operation, step.key, step.strings = step[1], KEYS[first + step[2] - 1], step[3]
     end
     return steps
 end
 
--- The steps that are kept in {shard}prepared.
+-- The steps that are kept in {shard}prepared, after what is kept about them.
 function changes.kept(kept, first)
-    local _, packed, joined = struct.unpack('>I4c0I4c0I4c0', kept)
-    return changes.read(packed, joined, first)
+    local _, position = struct.unpack('>I4c0', kept)
+    return changes.read(string.sub(kept, position), first)
 end
 
 local function each_chunk(strings, size, call)
@@ -65,6 +60,21 @@ function check.value(key, strings)
         expected[#expected + 1] = strings[place + 1]
     end
     return are_unchanged(key, fields, expected, true)
+end
+
+-- Pairs of an id that is not there and the value to write.
+function check.new(key, strings)
+    local ids = {}
+    for place = 1, #strings, 2 do
+        ids[#ids + 1] = strings[place]
+    end
+    local absent = true
+    each_chunk(ids, CHUNK, function(...)
+        for _, value in ipairs(redis.call('HMGET', key, ...)) do
+            absent = absent and not value
+        end
+    end)
+    return absent
 end
 
 -- Triples of an id, the revision that was read, and the value to write.
@@ -113,6 +123,10 @@ function write.tasks(key, strings)
     write.HDEL(key, deleted)
 end
 
+function write.new(key, strings)
+    write.HSET(key, strings)
+end
+
 function write.count(key, changes)
     for place = 1, #changes, 2 do
         if redis.call('HINCRBY', key, changes[place], changes[place + 1]) == 0 then
@@ -147,7 +161,7 @@ function changes.write(steps)
 end
 
 -- Of how many strings the first is a field that nobody else may change between check and write.
-local LOCKED = {tasks = 3, value = 2, HSET = 2, HDEL = 1}
+local LOCKED = {new = 2, tasks = 3, value = 2, HSET = 2, HDEL = 1}
 
 -- The fields of {shard}locks for all that the steps are about.
 function changes.locks(steps)

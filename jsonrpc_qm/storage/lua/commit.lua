@@ -6,10 +6,9 @@
 -- KEYS[3]   {shard}decisions: marks of transactions over several shards, and what becomes of them
 -- KEYS[4..] the keys that the changes are about
 -- ARGV[1]   this transaction's mark
--- ARGV[2]   its steps
--- ARGV[3]   their strings
--- ARGV[4]   the decision to store, when other shards are prepared and wait for it; else ''
--- ARGV[5]   the moment in microseconds after which it is too late for that
+-- ARGV[2]   its steps, in MessagePack
+-- ARGV[3]   the decision to store, when other shards are prepared and wait for it; else ''
+-- ARGV[4]   the moment in microseconds after which it is too late for that
 --
 -- Answers 1 when all is written (also by an earlier try of the same transaction), 0 when nothing is,
 -- and when another transaction was in the way its mark.
@@ -17,14 +16,14 @@
 if redis.call('GET', KEYS[1]) == ARGV[1] then
     return 1
 end
-local steps = changes.read(ARGV[2], ARGV[3], 4)
+local steps = changes.read(ARGV[2], 4)
 local mark = changes.locked_by(steps, KEYS[2])
 if mark then
     return mark
 end
-if ARGV[4] ~= '' then
+if ARGV[3] ~= '' then
     local time = redis.call('TIME')
-    local is_late = time[1] * 1000000 + time[2] > tonumber(ARGV[5])
+    local is_late = time[1] * 1000000 + time[2] > tonumber(ARGV[4])
     if is_late or redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then
         return 0
     end
@@ -34,8 +33,8 @@ if not changes.hold(steps) then
     return 0
 end
 changes.write(steps)
-if ARGV[4] ~= '' then
-    redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
+if ARGV[3] ~= '' then
+    redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', 3600)
 return 1

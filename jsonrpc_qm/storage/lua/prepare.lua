@@ -5,8 +5,7 @@
 -- KEYS[2]   {shard}locks: fields that a prepared transaction is about, and its mark
 -- KEYS[3..] the keys that the changes are about
 -- ARGV[1]   the transaction's mark
--- ARGV[2]   what is kept: where and when it is decided and the keys; its steps; their strings; each
---           after its length in four bytes
+-- ARGV[2]   what is kept: in four bytes the length of what is kept about them, that, and its steps
 --
 -- Answers 1 when it is prepared, 0 when somebody else has changed what it read, and when another
 -- transaction was in the way its mark.

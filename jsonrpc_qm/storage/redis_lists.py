@@ -1,0 +1,78 @@
+"""Tasks on Redis page by page, in the order in which they were stored, over all shards."""
+
+from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.record import Record, public_status
+from jsonrpc_qm.storage import redis_keys, redis_tasks
+from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Page, Search
+from jsonrpc_qm.storage.redis_orders import Range
+from jsonrpc_qm.storage.redis_reads import Reads
+
+
+def page(view: Reads, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+    """See `Storage.page`."""
+    end = None if cursor is None else _member(cursor)
+    names = [name] if name is not None else list(view.names())
+    ranges = [
+        Range(
+            key=view.shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True
+        )
+        for each in names
+        for inner in redis_keys.STATUSES
+        if status in (None, public_status(inner))
+    ]
+    places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
+    members = [member for _, member in places[:limit]]
+    found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
+    records = [record for id in found if (record := view.task(id)) is not None]
+    more = len(places) > limit
+    return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
+
+
+def searched(
+    view: Reads,
+    name: str | None,
+    status: str | None,
+    limit: int,
+    cursor: str | None,
+    search: Search,
+) -> Page:
+    """See `Storage.page` with a search."""
+    found: list[Record] = []
+    for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
+        looked = page(view, name, status, SEARCHED_AT_ONCE, cursor)
+        found += filter(search.matches, looked.records)
+        cursor = looked.next_cursor
+        if len(found) > limit:
+            cursor = _cursor(view.listed(found[limit - 1].id))
+            break
+        if cursor is None:
+            break
+    return Page(records=found[:limit], next_cursor=cursor)
+
+
+def dump(view: Reads, cursor: str | None, limit: int) -> Page:
+    """See `Storage.dump`."""
+    after = None if cursor is None else _member(cursor)
+    ranges = [
+        Range(key=view.shards.of(name).listed(status, name), limit=limit, after=after)
+        for name in view.names()
+        for status in redis_keys.STATUSES
+    ]
+    places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
+    found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
+    records = [record for id in found if (record := view.task(id)) is not None]
+    more = len(places) == limit
+    return Page(records=records, next_cursor=_cursor(places[-1][1]) if more else None)
+
+
+def _cursor(member: bytes) -> str:
+    """A place in a list, for `_member`."""
+    return f"{redis_keys.number_in(member)}:{member[redis_keys.NUMBER :].decode()}"
+
+
+def _member(cursor: str) -> bytes:
+    """The member that a page ended with."""
+    number, colon, id = cursor.partition(":")
+    if not (colon and number.isascii() and number.isdigit() and len(number) < 20 and id.isascii()):
+        raise InvalidParams.of("cursor", "not a cursor that list_tasks gave")
+    return redis_keys.listed(min(int(number), (1 << 64) - 1)) + id.encode()

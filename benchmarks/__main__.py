@@ -21,6 +21,7 @@ from benchmarks.plan import FULL, QUICK, QUICK_STORAGES, STORAGES
 from benchmarks.processes import Broken
 from benchmarks.row import Row
 from benchmarks.run import MANY, Run
+from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.version import VERSION
 
 KEYS = (
@@ -100,7 +101,7 @@ def main(
                 raise click.UsageError("--on goes with --storages")
             else:
                 rows = _measured(only, storage, folder, quick=quick)
-        except Broken as error:
+        except (Broken, QueueError) as error:
             said = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
             show.progress(f"broken: {error}{said}")
             sys.exit(2)

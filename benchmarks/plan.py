@@ -77,4 +77,4 @@ QUICK_STORAGES = replace(
     several_rounds=1,
     sized=2_000,
 )
-"""About two minutes; too little to judge by."""
+"""About three minutes; too little to judge by."""

@@ -188,7 +188,7 @@ class Redis(Server):
 
 
 class RedisCluster(Redis):
-    """A prefix for each storage, which is on one of three nodes."""
+    """A prefix for each storage, on three nodes."""
 
     def _started(self) -> RedisProcess | RedisClusterProcesses:
         return RedisClusterProcesses()

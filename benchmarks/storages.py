@@ -58,7 +58,7 @@ class StorageRun:
                 with _both(sqlite, server, latency.key) as (base, manager):
                     yield _latency(latency, base, manager, plan)
         if "many" in wanted:
-            yield from _many(kind, server, plan)
+            yield from _many(server, plan)
         if "managers" in wanted:
             with server.storages() as urls:
                 yield from several.managers(urls, plan)
@@ -101,10 +101,7 @@ def _latency(latency: Latency, base: Manager, manager: Manager, plan: Plan) -> R
     )
 
 
-def _many(kind: Kind, server: Server, plan: Plan) -> Iterator[Row]:
-    if kind.key == "redis-cluster":
-        progress(f"{kind.title}: not with many tasks, one of its nodes is as Redis alone")
-        return
+def _many(server: Server, plan: Plan) -> Iterator[Row]:
     with server.storages() as urls:
         url = urls("many")
         prefill(url, plan)

@@ -32,6 +32,11 @@ def always() -> bool:
     return True
 
 
+def never() -> bool:
+    """For operations that nobody waits for any more."""
+    return False
+
+
 class Entry:
     """An operation on its way: `future` gets the answers to its steps, or the error."""
 

@@ -15,7 +15,7 @@ from jsonrpc_qm.operations import MAX_PAYLOAD, Ended, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
-from jsonrpc_qm.server.committer import Committed, Committer, Entry, always
+from jsonrpc_qm.server.committer import Committed, Committer, Entry, always, never
 from jsonrpc_qm.server.limits import Limits, QueueLimits
 from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
@@ -29,6 +29,9 @@ from jsonrpc_qm.transitions import Complete, Release
 logger = logging.getLogger("jsonrpc_qm.server")
 
 T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds after which a call is answered that the storage does not answer."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the tasks whose end somebody waits for."""
@@ -74,7 +77,22 @@ class Service(Manager):
 
     async def write(self, operation: Operation[T]) -> T:
         """Carry an operation out; its answer is on stable storage when this returns."""
-        return operation.answer(*await self._submit(operation).future)
+        return operation.answer(*await self._answers(self._submit(operation)))
+
+    async def _answers(self, entry: Entry) -> list[list[Any]]:
+        """What the storage answers to an entry; one that it has not begun with is withdrawn when
+        that takes too long.
+
+        Raises:
+            Unavailable: it takes longer than PATIENCE; with `answer_lost`, for it may be done yet.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await entry.future
+        except TimeoutError:
+            entry.alive = never
+            self.metrics.storage_failed("write")
+            raise _unanswered() from None
 
     def _submit_sighting(self, worker: str, names: Sequence[str]) -> Entry:
         return self._submit(self.rules.saw(worker, names))
@@ -92,7 +110,7 @@ class Service(Manager):
     async def _received(self, entry: Entry) -> list[list[Any]]:
         """The answers of an entry that claims; gives back what its caller does not get to see."""
         try:
-            return await entry.future
+            return await self._answers(entry)
         except asyncio.CancelledError:
             self._abandon(entry)
             raise
@@ -118,7 +136,11 @@ class Service(Manager):
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
         try:
-            return await self._loop.run_in_executor(self._reader, read, *args)
+            async with asyncio.timeout(PATIENCE):
+                return await self._loop.run_in_executor(self._reader, read, *args)
+        except TimeoutError:
+            self.metrics.storage_failed("read")
+            raise _unanswered() from None
         except Unavailable:
             self.metrics.storage_failed("read")
             raise
@@ -302,7 +324,7 @@ class Service(Manager):
         extended = await self.write(self.rules.heartbeat(call)) if call.leases else []
         if stored is not None:
             # Only storing it tells whether another manager was asked to drain the worker.
-            await asyncio.wait({stored})
+            await asyncio.wait({stored}, timeout=PATIENCE)
         return extended, self._sightings.is_draining(call.worker)
 
     async def report(
@@ -320,7 +342,7 @@ class Service(Manager):
         reported, claimed = self._entry(report), self._entry(claim, alive)
         self._committer.submit([reported, claimed])
         try:
-            ended = report.answer(*await reported.future)
+            ended = report.answer(*await self._answers(reported))
         except BaseException:
             self._abandon(claimed)
             raise
@@ -342,6 +364,13 @@ class Service(Manager):
         resumed = await super().resume(call)
         self.chores.sweep_now()
         return resumed
+
+
+def _unanswered() -> Unavailable:
+    doubt = Unavailable.of(f"the storage has not answered within {PATIENCE:g} s")
+    # A client repeats nothing then that may not happen twice.
+    doubt.data["answer_lost"] = True
+    return doubt
 
 
 _NOTHING: Operation[None] = Operation((), lambda: None)

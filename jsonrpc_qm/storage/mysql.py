@@ -41,7 +41,10 @@ MOST_BYTES = 4 * 1024 * 1024
 BEGIN = "BEGIN"
 COMMIT = "COMMIT"
 
-COLLISIONS = (ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, ER.DUP_ENTRY)
+COLLISIONS = (ER.LOCK_DEADLOCK, ER.DUP_ENTRY)
+"""What ends a transaction that another one was in the way of: it is run again. A lock that another
+keeps for as long as innodb_lock_wait_timeout is no collision: that would be waited for many times.
+"""
 
 
 class MysqlStorage(SqlStorage):

@@ -17,7 +17,7 @@ from jsonrpc_qm.moments import datetime_of
 from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.explaining import explained
-from jsonrpc_qm.rpc.many import change_many, search_of
+from jsonrpc_qm.rpc.many import change_many, listing_of
 from jsonrpc_qm.storage.base import NameStats, Page, Storage, WorkerRow
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.version import VERSION
@@ -73,10 +73,8 @@ class Manager(ABC):
         return await self.write(self.rules.queue_many(call))
 
     async def list_tasks(self, call: p.ListTasksParams) -> Page:
-        limit = call.limit or 50
-        search = search_of(call)
         page = self.storage.page
-        return await self.read(page, call.name, call.status, limit, call.cursor, search)
+        return await self.read(page, listing_of(call), call.limit or 50, call.cursor)
 
     async def explain(self, call: p.IdParams) -> Explanation:
         record, now = await self.stored(call.id), self.storage.now()

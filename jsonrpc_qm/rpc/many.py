@@ -8,11 +8,13 @@ not met again.
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from jsonrpc_qm import params as p
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.operations import Operation, check_length, moment_given
 from jsonrpc_qm.record import public_status
-from jsonrpc_qm.storage.base import Search
+from jsonrpc_qm.storage.base import Listing
 
 if TYPE_CHECKING:
     from jsonrpc_qm.rpc.manager import Manager
@@ -54,28 +56,26 @@ async def _listed(
     manager: "Manager", call: p.ManyParams, statuses: Sequence[str]
 ) -> AsyncIterator[list[str]]:
     """All tasks that meet the conditions."""
-    search = search_of(call)
     for status in statuses:
+        listing = replace(listing_of(call), status=status)
         cursor = None
         while True:
-            page = await manager.read(
-                manager.storage.page, call.name, status, BATCH, cursor, search
-            )
+            page = await manager.read(manager.storage.page, listing, BATCH, cursor)
             yield [record.id for record in page.records]
             cursor = page.next_cursor
             if cursor is None:
                 break
 
 
-def search_of(call: p.ListTasksParams | p.ManyParams) -> Search | None:
-    """What a list is searched for; None for nothing.
+def listing_of(call: p.ListTasksParams | p.ManyParams) -> Listing:
+    """The tasks that a call describes.
 
     Raises:
         InvalidParams: a time without its offset from UTC.
     """
-    if call.query is None and call.since is None and call.until is None:
-        return None
-    return Search(
+    return Listing(
+        name=call.name,
+        status=call.status,
         text=call.query,
         since=None if call.since is None else moment_given("since", call.since),
         until=None if call.until is None else moment_given("until", call.until),

@@ -7,7 +7,8 @@ task. Histograms of tasks are kept by name, and names are bounded.
 import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.moves import Moves
@@ -172,8 +173,7 @@ UNKNOWN = "unknown"
 
 
 def _by_key(bounds: Sequence[float]) -> defaultdict[str, Histogram]:
-    new: Callable[[], Histogram] = lambda: Histogram(bounds)  # noqa: E731
-    return defaultdict(new)
+    return defaultdict(partial(Histogram, bounds))
 
 
 def _due(moves: Moves) -> Iterable[tuple[str, list[int]]]:

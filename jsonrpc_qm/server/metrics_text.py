@@ -209,16 +209,20 @@ def _keyed(values: Mapping[str, Value]) -> dict[Labels, Value]:
 
 
 def _gauge(name: str, values: Mapping[Labels, float]) -> Metric:
-    definition = DEFINITIONS[name]
-    family = GaugeMetricFamily(definition.name, definition.meaning, labels=definition.labels)
-    for labels, value in values.items():
-        family.add_metric(labels, value)
-    return family
+    return _filled(GaugeMetricFamily, name, values)
 
 
 def _counter(name: str, values: Mapping[Labels, float]) -> Metric:
+    return _filled(CounterMetricFamily, name, values)
+
+
+def _filled(
+    kind: type[GaugeMetricFamily] | type[CounterMetricFamily],
+    name: str,
+    values: Mapping[Labels, float],
+) -> Metric:
     definition = DEFINITIONS[name]
-    family = CounterMetricFamily(definition.name, definition.meaning, labels=definition.labels)
+    family = kind(definition.name, definition.meaning, labels=definition.labels)
     for labels, value in values.items():
         family.add_metric(labels, value)
     return family

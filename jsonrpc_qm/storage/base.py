@@ -65,9 +65,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tasks of a list are wanted, besides by name and state."""
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tasks a list has; by default all."""
 
+    name: str | None = None
+    status: str | None = None
+    """A public one."""
     text: str | None = None
     """What the id, or the parameters as compact JSON, have in them."""
     since: int | None = None
@@ -75,8 +78,13 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None
     """Stored before this moment."""
 
+    @property
+    def is_search(self) -> bool:
+        """Whether name and status are not all that counts, so that tasks have to be looked at."""
+        return (self.text, self.since, self.until) != (None, None, None)
+
     def matches(self, record: Record) -> bool:
-        """Whether a task is wanted."""
+        """Whether a task meets the conditions of a search."""
         texts = (record.id, record.parameters or "null")
         return (
             (self.text is None or any(self.text in text for text in texts))
@@ -229,17 +237,10 @@ class Storage(Protocol):
     def get(self, ids: Sequence[str]) -> list[Record | None]:
         """The tasks, None for one that is not there."""
 
-    def page(
-        self,
-        name: str | None,
-        status: str | None,
-        limit: int,
-        cursor: str | None,
-        search: Search | None = None,
-    ) -> Page:
-        """Tasks, the last stored first, from after the cursor on. `status` is a public one.
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
+        """Tasks, the last stored first, from after the cursor on.
 
-        With `search` a page may be short, or empty, and have a cursor: it has looked at
+        A page of a search may be short, or empty, and have a cursor: it has looked at
         MOST_SEARCHED tasks by then. Where tasks were not stored in the order of `created_at`, a
         search by time may pass over some.
 

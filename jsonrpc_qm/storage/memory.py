@@ -22,9 +22,9 @@ from jsonrpc_qm.storage.base import (
     WORKER_GONE,
     Claim,
     Filter,
+    Listing,
     NameStats,
     Page,
-    Search,
     Sighting,
     Swept,
     WorkerRow,
@@ -315,14 +315,7 @@ class MemoryStorage(Alone, TellsMoves):
         with self._lock:
             return [self._tasks.get(id) for id in ids]
 
-    def page(
-        self,
-        name: str | None,
-        status: str | None,
-        limit: int,
-        cursor: str | None,
-        search: Search | None = None,
-    ) -> Page:
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
         with self._lock:
             listed = self._tasks.listed[None]
             end = bisect_left(listed, (position(cursor),))
@@ -330,9 +323,9 @@ class MemoryStorage(Alone, TellsMoves):
             matching = (
                 (record, number)
                 for record, number in stored
-                if name in (None, record.name)
-                and status in (None, public_status(record.status))
-                and (search is None or search.matches(record))
+                if listing.name in (None, record.name)
+                and listing.status in (None, public_status(record.status))
+                and listing.matches(record)
             )
             found = list(islice(matching, limit + 1))
         more = len(found) > limit

@@ -14,7 +14,7 @@ import psycopg
 from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.base import Claim, Filter, News, Overtaken, Page, Search, Sighting
+from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Overtaken, Page, Sighting
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.schema import create_schema
@@ -281,18 +281,10 @@ class PostgresqlStorage(SqlRowsStorage):
         _check("name", (filter.name,))
         return super().purge(filter, limit)
 
-    def page(
-        self,
-        name: str | None,
-        status: str | None,
-        limit: int,
-        cursor: str | None,
-        search: Search | None = None,
-    ) -> Page:
-        _check("name", (name,))
-        if search is not None:
-            _check("query", (search.text,))
-        return super().page(name, status, limit, cursor, search)
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
+        _check("name", (listing.name,))
+        _check("query", (listing.text,))
+        return super().page(listing, limit, cursor)
 
     def load(self, records: Sequence[Record]) -> list[bool | QueueError]:
         answers = iter(super().load([each for each in records if not _unstorable(each)]))

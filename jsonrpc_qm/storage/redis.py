@@ -16,11 +16,11 @@ from jsonrpc_qm.storage.base import (
     WORKER_GONE,
     Claim,
     Filter,
+    Listing,
     NameStats,
     News,
     Overtaken,
     Page,
-    Search,
     Sighting,
     Swept,
     WorkerRow,
@@ -266,18 +266,8 @@ class RedisStorage(TellsMoves):
                 return _tasks(self._new_view(), ids)
         return _tasks(self._new_view(), ids)
 
-    def page(
-        self,
-        name: str | None,
-        status: str | None,
-        limit: int,
-        cursor: str | None,
-        search: Search | None = None,
-    ) -> Page:
-        view = self._view()
-        if search is not None:
-            return redis_lists.searched(view, name, status, limit, cursor, search)
-        return redis_lists.page(view, name, status, limit, cursor)
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
+        return redis_lists.page(self._view(), listing, limit, cursor)
 
     def dump(self, cursor: str | None, limit: int) -> Page:
         return redis_lists.dump(self._view(), cursor, limit)

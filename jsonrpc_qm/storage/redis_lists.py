@@ -3,44 +3,19 @@
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.record import Record, public_status
 from jsonrpc_qm.storage import redis_keys, redis_tasks
-from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Page, Search
+from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Listing, Page
 from jsonrpc_qm.storage.redis_orders import Range
 from jsonrpc_qm.storage.redis_reads import Reads
 
 
-def page(view: Reads, name: str | None, status: str | None, limit: int, cursor: str | None) -> Page:
+def page(view: Reads, listing: Listing, limit: int, cursor: str | None) -> Page:
     """See `Storage.page`."""
-    end = None if cursor is None else _member(cursor)
-    names = [name] if name is not None else list(view.names())
-    ranges = [
-        Range(
-            key=view.shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True
-        )
-        for each in names
-        for inner in redis_keys.STATUSES
-        if status in (None, public_status(inner))
-    ]
-    places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
-    members = [member for _, member in places[:limit]]
-    found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
-    records = [record for id in found if (record := view.task(id)) is not None]
-    more = len(places) > limit
-    return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
-
-
-def searched(
-    view: Reads,
-    name: str | None,
-    status: str | None,
-    limit: int,
-    cursor: str | None,
-    search: Search,
-) -> Page:
-    """See `Storage.page` with a search."""
+    if not listing.is_search:
+        return _listed(view, listing, limit, cursor)
     found: list[Record] = []
     for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
-        looked = page(view, name, status, SEARCHED_AT_ONCE, cursor)
-        found += filter(search.matches, looked.records)
+        looked = _listed(view, listing, SEARCHED_AT_ONCE, cursor)
+        found += filter(listing.matches, looked.records)
         cursor = looked.next_cursor
         if len(found) > limit:
             cursor = _cursor(view.listed(found[limit - 1].id))
@@ -48,6 +23,26 @@ def searched(
         if cursor is None:
             break
     return Page(records=found[:limit], next_cursor=cursor)
+
+
+def _listed(view: Reads, listing: Listing, limit: int, cursor: str | None) -> Page:
+    """By name and status."""
+    end = None if cursor is None else _member(cursor)
+    names = list(view.names()) if listing.name is None else [listing.name]
+    ranges = [
+        Range(
+            key=view.shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True
+        )
+        for each in names
+        for inner in redis_keys.STATUSES
+        if listing.status in (None, public_status(inner))
+    ]
+    places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
+    members = [member for _, member in places[:limit]]
+    found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
+    records = [record for id in found if (record := view.task(id)) is not None]
+    more = len(places) > limit
+    return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
 
 
 def dump(view: Reads, cursor: str | None, limit: int) -> Page:

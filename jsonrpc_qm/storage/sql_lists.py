@@ -8,7 +8,7 @@ from typing import Any
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import reads, statements
-from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Page, Search
+from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Listing, Page
 from jsonrpc_qm.storage.cursors import position
 
 MARGIN = 60 * SECOND
@@ -27,22 +27,15 @@ class SqlLists:
     contains = "instr({column}, ?) > 0"
     """That a column has a text in it."""
 
-    def page(
-        self,
-        name: str | None,
-        status: str | None,
-        limit: int,
-        cursor: str | None,
-        search: Search | None = None,
-    ) -> Page:
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
         before = position(cursor)
         with self.translated():
-            branches = reads.branches(self.run, name, status)
-            if search is None:
+            branches = reads.branches(self.run, listing.name, listing.status)
+            if listing.is_search:
+                seqs, end = self._found(branches, before, limit, listing)
+            else:
                 seqs = self._listed(branches, before, limit + 1)
                 end = seqs[limit - 1] if len(seqs) > limit else None
-            else:
-                seqs, end = self._found(branches, before, limit, search)
             records = self._rows(seqs[:limit])
         return Page(records=records, next_cursor=None if end is None else str(end))
 
@@ -59,13 +52,13 @@ class SqlLists:
         return [Record(*row) for row in self.run(statements.by_seq(len(seqs)), seqs).fetchall()]
 
     def _found(
-        self, branches: Branches, before: int, limit: int, search: Search
+        self, branches: Branches, before: int, limit: int, listing: Listing
     ) -> tuple[list[int], int | None]:
         """The rows that match, and the number of the one to go on from, None at the end."""
-        first = 0 if search.since is None else self._stored_from(search.since - MARGIN)
-        if search.until is not None:
-            before = min(before, self._stored_from(search.until + MARGIN))
-        conditions, params = self._conditions(search)
+        first = 0 if listing.since is None else self._stored_from(listing.since - MARGIN)
+        if listing.until is not None:
+            before = min(before, self._stored_from(listing.until + MARGIN))
+        conditions, params = self._conditions(listing)
         found: list[int] = []
         for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
             listed = self._listed(branches, before, SEARCHED_AT_ONCE)
@@ -80,21 +73,21 @@ class SqlLists:
             before = seqs[-1]
         return found, before
 
-    def _conditions(self, search: Search) -> tuple[list[str], list[Any]]:
-        """Search.matches in SQL, and its parameters."""
+    def _conditions(self, listing: Listing) -> tuple[list[str], list[Any]]:
+        """Listing.matches in SQL, and its parameters."""
         conditions: list[str] = []
         params: list[Any] = []
-        if search.text is not None:
+        if listing.text is not None:
             columns = ("id", "coalesce(parameters, 'null')")
             either = " OR ".join(self.contains.format(column=column) for column in columns)
             conditions.append(f"({either})")
-            params += [search.text, search.text]
-        if search.since is not None:
+            params += [listing.text, listing.text]
+        if listing.since is not None:
             conditions.append("created_at >= ?")
-            params.append(search.since)
-        if search.until is not None:
+            params.append(listing.since)
+        if listing.until is not None:
             conditions.append("created_at < ?")
-            params.append(search.until)
+            params.append(listing.until)
         return conditions, params
 
     def _stored_from(self, moment: int) -> int:

@@ -18,6 +18,7 @@ from jsonrpc_qm.transitions import Cancel, Complete, Extend, Fail, Release
 from tests.records import ERROR, HOUR, NOW, a_record
 from tests.storage.conftest import STORAGES
 from tests.storage.verbs import (
+    ALL,
     add,
     changed,
     claim,
@@ -205,7 +206,7 @@ def test_a_copy_is_equal(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     assert steps == [4, 8, 10]
     assert stored_in(target) == stored_in(source)
     assert target.stats(NOW) == source.stats(NOW)
-    assert target.page(None, None, 20, None).records == source.page(None, None, 20, None).records
+    assert target.page(ALL, 20, None).records == source.page(ALL, 20, None).records
 
 
 def test_a_copy_of_nothing(pair: Pair) -> None:

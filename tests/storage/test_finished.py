@@ -8,7 +8,7 @@ from jsonrpc_qm.errors import InvalidState, TaskNotFound
 from jsonrpc_qm.storage.base import Filter, Storage
 from jsonrpc_qm.transitions import Cancel, Complete, Fail
 from tests.records import NOW, a_record
-from tests.storage.verbs import add, changed, claim, completed, get, refusal, started, sweep
+from tests.storage.verbs import ALL, add, changed, claim, completed, get, refusal, started, sweep
 
 
 def delete(storage: Storage, *ids: str) -> list[object]:
@@ -25,7 +25,7 @@ def purge(storage: Storage, limit: int = 1000, **filter: Any) -> int:
 
 def left(storage: Storage) -> list[str]:
     """The ids that are still there, the first stored first."""
-    return [record.id for record in reversed(storage.page(None, None, 1000, None).records)]
+    return [record.id for record in reversed(storage.page(ALL, 1000, None).records)]
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import pytest
 
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.storage.base import NameStats, Storage
+from jsonrpc_qm.storage.base import Listing, NameStats, Storage
 from jsonrpc_qm.transitions import Cancel, Fail, Release
 from tests.records import NOW, a_record
-from tests.storage.verbs import add, changed, claim, completed, pause, started
+from tests.storage.verbs import ALL, add, changed, claim, completed, pause, started
 
 
 def ids(
@@ -17,7 +17,7 @@ def ids(
     pages = []
     cursor = None
     while True:
-        page = storage.page(name, status, limit, cursor)
+        page = storage.page(Listing(name=name, status=status), limit, cursor)
         pages.append([record.id for record in page.records])
         cursor = page.next_cursor
         if cursor is None:
@@ -121,13 +121,13 @@ def test_a_list_of_one_name_and_status(varied: Storage) -> None:
 
 def test_a_cursor_outlives_its_task(varied: Storage) -> None:
     """A page goes on after its cursor, though tasks come and go meanwhile."""
-    first = varied.page(None, None, 2, None)
+    first = varied.page(ALL, 2, None)
     assert [record.id for record in first.records] == ["16", "15"]
     changed(varied, Cancel(id="15"))
     with varied.transaction():
         varied.delete(["15"])
         varied.add([[a_record("new")]], NOW)
-    second = varied.page(None, None, 2, first.next_cursor)
+    second = varied.page(ALL, 2, first.next_cursor)
     assert [record.id for record in second.records] == ["14", "13"]
 
 
@@ -138,7 +138,7 @@ def test_a_cursor_outlives_its_task(varied: Storage) -> None:
 def test_a_cursor_that_no_list_gave_is_refused(storage: Storage, cursor: str) -> None:
     """The error names the parameter."""
     with pytest.raises(InvalidParams) as refused:
-        storage.page(None, None, 10, cursor)
+        storage.page(ALL, 10, cursor)
     assert refused.value.data["param"] == "cursor"
 
 

@@ -19,7 +19,7 @@ from jsonrpc_qm.errors import Conflict, InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.execution import execute, execute_apart
 from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.storage import postgresql_connections
-from jsonrpc_qm.storage.base import Claim, Filter, News, Sighting
+from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Cancel, Retry
@@ -78,7 +78,7 @@ def test_zero_characters_are_refused_by_the_name_of_the_parameter(
         verb(storage)
     assert caught.value.data["param"] == param
     with pytest.raises(InvalidParams):
-        storage.page(ZERO, None, 1, None)
+        storage.page(Listing(name=ZERO), 1, None)
     add(storage, a_record("a"))
 
 

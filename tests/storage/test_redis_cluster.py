@@ -19,7 +19,7 @@ from jsonrpc_qm.transitions import Complete
 from tests.records import NOW, a_record
 from tests.servers.redis import RedisClusterProcesses
 from tests.storage.conftest import empty_redis, redis_server
-from tests.storage.verbs import add, changed, claim, get, happen, refusal, started, sweep
+from tests.storage.verbs import ALL, add, changed, claim, get, happen, refusal, started, sweep
 
 MAIL, SMS = "mail", "sms"
 
@@ -122,7 +122,7 @@ def test_what_began_in_one_slot_stays_there(storage: RedisStorage) -> None:
     opened = RedisStorage(redis_server("cluster").url)
     add(opened, a_record("a", name=MAIL), a_record("b", name=SMS))
     assert len(opened._shards.all) == 1
-    assert [record.id for record in opened.page(None, None, 9, None).records] == ["b", "a"]
+    assert [record.id for record in opened.page(ALL, 9, None).records] == ["b", "a"]
     opened.close()
 
 
@@ -134,7 +134,7 @@ def test_tasks_that_several_managers_store_are_listed_in_that_order(
     ids = [new_id(name) for name in names]
     for id, name, by in zip(ids, names, [storage, other] * 3, strict=True):
         add(by, a_record(id, name=name))
-    assert [record.id for record in storage.page(None, None, 9, None).records] == ids[::-1]
+    assert [record.id for record in storage.page(ALL, 9, None).records] == ids[::-1]
 
 
 # -- all or nothing ---------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def outcome(storage: RedisStorage) -> tuple[dict[str, int], bool, int]:
     record = get(storage, "s-1")
     assert record is not None
     deleted = sum(found is None for found in storage.get(["d-3", "d-4"]))
-    listed = {record.id for record in storage.page(None, None, 99, None).records}
+    listed = {record.id for record in storage.page(ALL, 99, None).records}
     assert ("f-2" in listed) == (get(storage, "f-2") is not None)
     return {n: count for n, count in counts.items() if count}, record.status == "completed", deleted
 
@@ -294,10 +294,10 @@ def test_a_slow_manager_is_told_that_others_gave_its_transaction_up(
     before(storage, "commit", give_up)
     with pytest.raises(Overtaken):
         queue_two(storage)
-    assert other.page(None, None, 9, None).records == []
+    assert other.page(ALL, 9, None).records == []
     assert_nothing_is_left(other)
     queue_two(storage)
-    assert len(other.page(None, None, 9, None).records) == 2
+    assert len(other.page(ALL, 9, None).records) == 2
 
 
 def test_what_was_given_up_is_forgotten_in_the_end(
@@ -345,7 +345,7 @@ def test_a_lost_answer_to_the_decision_is_asked_for(storage: RedisStorage) -> No
 
     vars(server)["script"] = losing
     queue_two(storage)
-    assert len(storage.page(None, None, 9, None).records) == 2
+    assert len(storage.page(ALL, 9, None).records) == 2
     assert_nothing_is_left(storage)
 
 

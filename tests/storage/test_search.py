@@ -6,24 +6,17 @@ import pytest
 
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.storage.base import MOST_SEARCHED, Search, Storage
+from jsonrpc_qm.storage.base import MOST_SEARCHED, Listing, Storage
 from tests.records import HOUR, NOW, a_record
 from tests.storage.verbs import add, claim
 
 
-def found(
-    storage: Storage,
-    search: Search,
-    *,
-    name: str | None = None,
-    status: str | None = None,
-    limit: int = 1000,
-) -> list[str]:
+def found(storage: Storage, listing: Listing, *, limit: int = 1000) -> list[str]:
     """The ids of all pages of a search, each of which is no longer than asked for."""
     ids: list[str] = []
     cursor = None
     while True:
-        page = storage.page(name, status, limit, cursor, search)
+        page = storage.page(listing, limit, cursor)
         assert len(page.records) <= limit
         ids += [record.id for record in page.records]
         cursor = page.next_cursor
@@ -67,17 +60,17 @@ def test_a_text_is_looked_for_in_ids_and_parameters(
     mixed: Storage, text: str, expected: list[str]
 ) -> None:
     """As it is, character by character: it is no pattern."""
-    assert found(mixed, Search(text=text)) == expected
-    assert found(mixed, Search(text=text), limit=1) == expected
+    assert found(mixed, Listing(text=text)) == expected
+    assert found(mixed, Listing(text=text), limit=1) == expected
 
 
 def test_a_search_keeps_to_name_and_status(mixed: Storage) -> None:
     """All conditions hold."""
-    assert found(mixed, Search(text="task"), name="other") == ["task-5", "task-3", "task-1"]
+    assert found(mixed, Listing(text="task", name="other")) == ["task-5", "task-3", "task-1"]
     [taken] = claim(mixed, "other", now=NOW + 9 * HOUR)
-    assert found(mixed, Search(text="task"), name="other", status="started") == [taken.id]
-    assert found(mixed, Search(text="task"), status="started") == [taken.id]
-    assert found(mixed, Search(text="Graz"), name="other") == []
+    assert found(mixed, Listing(text="task", name="other", status="started")) == [taken.id]
+    assert found(mixed, Listing(text="task", status="started")) == [taken.id]
+    assert found(mixed, Listing(text="Graz", name="other")) == []
 
 
 @pytest.mark.parametrize(
@@ -98,25 +91,25 @@ def test_a_time_is_that_of_storing(
     mixed: Storage, since: int | None, until: int | None, expected: list[int]
 ) -> None:
     """From the first moment on, up to the other one without it."""
-    search = Search(
+    listing = Listing(
         since=None if since is None else NOW + since,
         until=None if until is None else NOW + until,
     )
-    assert found(mixed, search) == [f"task-{hour}" for hour in expected]
-    assert found(mixed, search, limit=2) == [f"task-{hour}" for hour in expected]
+    assert found(mixed, listing) == [f"task-{hour}" for hour in expected]
+    assert found(mixed, listing, limit=2) == [f"task-{hour}" for hour in expected]
 
 
 def test_text_and_time_hold_together(mixed: Storage) -> None:
     """A search may have both."""
-    assert found(mixed, Search(text="city", since=NOW + HOUR)) == ["task-4"]
+    assert found(mixed, Listing(text="city", since=NOW + HOUR)) == ["task-4"]
 
 
 def test_tasks_that_were_stored_out_of_order_are_found(storage: Storage) -> None:
     """Calls overtake each other on their way to the storage, by seconds at most."""
     moments = [3, 1, 2, 9, 5]
     add(storage, *(a_record(f"t{at}", now=NOW + at * SECOND) for at in moments))
-    search = Search(since=NOW + 2 * SECOND, until=NOW + 9 * SECOND)
-    assert found(storage, search) == ["t5", "t2", "t3"]
+    listing = Listing(since=NOW + 2 * SECOND, until=NOW + 9 * SECOND)
+    assert found(storage, listing) == ["t5", "t2", "t3"]
 
 
 def many(number: int) -> Iterable[Record]:
@@ -127,10 +120,10 @@ def test_a_page_looks_at_so_many_tasks(storage: Storage) -> None:
     """However many there are, a page is soon there; its cursor leads on to the rest."""
     add(storage, a_record("needle"))
     add(storage, *many(MOST_SEARCHED + 5))
-    assert found(storage, Search(text="needle")) == ["needle"]
-    assert found(storage, Search(text="t1000"), limit=3)[:2] == ["t10004", "t10003"]
+    assert found(storage, Listing(text="needle")) == ["needle"]
+    assert found(storage, Listing(text="t1000"), limit=3)[:2] == ["t10004", "t10003"]
 
 
 def test_an_empty_storage_has_nothing_to_find(storage: Storage) -> None:
     """One page, with nothing on it."""
-    assert found(storage, Search(text="a", since=NOW)) == []
+    assert found(storage, Listing(text="a", since=NOW)) == []

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from jsonrpc_qm.errors import QueueError
-from jsonrpc_qm.storage.base import WORKER_GONE, Storage
+from jsonrpc_qm.storage.base import WORKER_GONE, Listing, Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.records import NOW
 from tests.storage import steps
@@ -64,7 +64,7 @@ def pages(storage: Storage, name: str | None, status: str | None) -> list[Any]:
     found = []
     cursor = None
     while True:
-        page = storage.page(name, status, 2, cursor)
+        page = storage.page(Listing(name=name, status=status), 2, cursor)
         found.append(page.records)
         cursor = page.next_cursor
         if cursor is None:

@@ -12,7 +12,18 @@ from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.base import Claim, Filter, Sighting, Storage
 from jsonrpc_qm.transitions import Cancel, Complete, Event, Retry
 from tests.records import NOW, a_record
-from tests.storage.verbs import add, changed, claim, completed, get, pause, refusal, saw, started
+from tests.storage.verbs import (
+    ALL,
+    add,
+    changed,
+    claim,
+    completed,
+    get,
+    pause,
+    refusal,
+    saw,
+    started,
+)
 
 
 class Broken(Exception):
@@ -31,7 +42,7 @@ def visible(storage: Storage, now: int) -> object:
     """Everything that reads show."""
     with storage.transaction():
         swept = storage.sweep(now, 0)
-    return storage.page(None, None, 1000, None), storage.stats(now), storage.workers(), swept
+    return storage.page(ALL, 1000, None), storage.stats(now), storage.workers(), swept
 
 
 VERBS: dict[str, Callable[[Storage], object]] = {
@@ -129,7 +140,7 @@ def test_verbs_see_what_their_transaction_did(storage: Storage) -> None:
         assert storage.get(["a"]) == [done]
         assert storage.purge(Filter(), 10) == 1
         assert storage.get(["a"]) == [None]
-    assert storage.page(None, None, 10, None).records == []
+    assert storage.page(ALL, 10, None).records == []
 
 
 def test_an_empty_transaction_does_nothing(filled: Storage) -> None:

@@ -4,9 +4,12 @@ from typing import Any
 
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.storage.base import SWEEP_LIMIT, Claim, Sighting, Storage, Swept
+from jsonrpc_qm.storage.base import SWEEP_LIMIT, Claim, Listing, Sighting, Storage, Swept
 from jsonrpc_qm.transitions import Complete, Event
 from tests.records import NOW, a_record
+
+ALL = Listing()
+"""Without conditions."""
 
 
 def add(storage: Storage, *records: Record, now: int = NOW) -> list[Record]:

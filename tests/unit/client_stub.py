@@ -230,3 +230,7 @@ class AsyncCaller:
 
 
 Caller = SyncCaller | AsyncCaller
+
+
+Connect = Callable[..., Caller]
+"""Makes a client by its URL and options."""

@@ -1,7 +1,6 @@
 """What only the async client has: cancellation, its event loop, and many calls at once."""
 
 import asyncio
-from collections.abc import Iterator
 from threading import Lock
 from typing import Any
 
@@ -10,12 +9,6 @@ import pytest
 from jsonrpc_qm.client.aio import AsyncClient
 from jsonrpc_qm.errors import QueueError
 from tests.unit.client_stub import TASK, FakeManager, LongPoll, Received, result
-
-
-@pytest.fixture
-def manager() -> Iterator[FakeManager]:
-    with FakeManager() as running:
-        yield running
 
 
 async def happens(event: Any) -> None:

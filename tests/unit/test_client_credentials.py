@@ -1,36 +1,19 @@
 """What a client says of itself: a token, from where it was given."""
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.errors import Forbidden, InvalidParams
-from tests.unit.client_stub import AsyncCaller, Caller, FakeManager, SyncCaller, body, status
+from tests.unit.client_stub import (
+    Connect,
+    FakeManager,
+    body,
+    status,
+)
 
-Connect = Callable[..., Caller]
 TOKEN = "jqm_abc_secret"
-
-
-@pytest.fixture
-def manager() -> Iterator[FakeManager]:
-    with FakeManager() as running:
-        yield running
-
-
-@pytest.fixture(params=[SyncCaller, AsyncCaller], ids=["Client", "AsyncClient"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    made: list[Caller] = []
-
-    def make(url: str, **options: Any) -> Caller:
-        made.append(request.param(url, **options))
-        return made[-1]
-
-    yield make
-    for caller in made:
-        caller.close()
 
 
 def sent(manager: FakeManager) -> list[str | None]:

@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
 from threading import Event, Timer
 from typing import Any
 
@@ -20,11 +19,10 @@ from jsonrpc_qm.errors import (
 from tests.unit.client_stub import (
     TASK,
     AsyncCaller,
-    Caller,
+    Connect,
     FakeManager,
     LongPoll,
     Play,
-    SyncCaller,
     body,
     break_off,
     error,
@@ -34,32 +32,11 @@ from tests.unit.client_stub import (
     status,
 )
 
-Connect = Callable[..., Caller]
-
 UNAVAILABLE = error(-32006, "Unavailable", {"retry_after": 0.01})
 LOST = [hang_up, break_off, not_http, status(502), status(504)]
 LOST_IDS = ["hang up", "break off", "not HTTP", "502", "504"]
 UNDONE = [UNAVAILABLE, status(503), status(429)]
 UNDONE_IDS = ["Unavailable", "503", "429"]
-
-
-@pytest.fixture
-def manager() -> Iterator[FakeManager]:
-    with FakeManager() as running:
-        yield running
-
-
-@pytest.fixture(params=[SyncCaller, AsyncCaller], ids=["Client", "AsyncClient"])
-def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    made: list[Caller] = []
-
-    def make(url: str, **options: Any) -> Caller:
-        made.append(request.param(url, **options))
-        return made[-1]
-
-    yield make
-    for caller in made:
-        caller.close()
 
 
 def free_port() -> int:

@@ -15,12 +15,6 @@ from tests.unit.client_stub import TASK, FakeManager, LongPoll, Received, result
 
 
 @pytest.fixture
-def manager() -> Iterator[FakeManager]:
-    with FakeManager() as running:
-        yield running
-
-
-@pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as pool:
         yield pool

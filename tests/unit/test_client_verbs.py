@@ -189,12 +189,6 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any
 ]
 
 
-@pytest.fixture
-def manager() -> Iterator[FakeManager]:
-    with FakeManager() as running:
-        yield running
-
-
 @pytest.fixture(params=[SyncCaller, AsyncCaller], ids=["Client", "AsyncClient"])
 def caller(request: pytest.FixtureRequest, manager: FakeManager) -> Iterator[Caller]:
     made = request.param(manager.url, retry_for=0)

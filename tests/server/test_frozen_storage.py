@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 
+from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.server import service
-from jsonrpc_qm.storage.base import Storage
+from jsonrpc_qm.storage.base import Claim, Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller, Refused
 
@@ -24,15 +24,23 @@ class Freezing(MemoryStorage):
         super().__init__()
         self.thawed = threading.Event()
         self.thawed.set()
+        self.stands_still = threading.Event()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self.thawed.wait(20)
-        with super().transaction():
-            yield
+    def _wait(self) -> None:
+        if not self.thawed.is_set():
+            self.stands_still.set()
+            self.thawed.wait(20)
+
+    def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
+        self._wait()
+        return super().add(groups, now)
+
+    def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        self._wait()
+        return super().claim(claims, now)
 
     def get(self, ids: Sequence[str]) -> list[Record | None]:
-        self.thawed.wait(20)
+        self._wait()
         return super().get(ids)
 
     def close(self) -> None:
@@ -79,7 +87,8 @@ async def test_what_was_not_begun_is_withdrawn(call: Caller, storage: Freezing) 
     """And what was under way is done, or given back, when the storage goes on."""
     storage.thawed.clear()
     under_way = asyncio.ensure_future(refused(call, "queue", "mail"))
-    await asyncio.sleep(SOON / 3)
+    while not storage.stands_still.is_set():
+        await asyncio.sleep(0.001)
     await asyncio.gather(*(refused(call, "queue", "post") for _ in range(3)), under_way)
     storage.thawed.set()
     await call("queue", "last")

@@ -3,6 +3,8 @@
 import atexit
 import os
 import signal
+import time
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -82,11 +84,30 @@ class PostgresServer(PrivateServer):
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.rpartition('/')[0]}/{name}"
 
+    def kill(self) -> None:
+        """kill -9 of all its processes; those of connections have process groups of their own, and
+        while one is left, its memory keeps the server from starting again."""
+        of_connections = _children(self._process.pid)
+        super().kill()
+        for process in of_connections:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + START_SECONDS
+        while any(Path(f"/proc/{process}").exists() for process in of_connections):
+            assert time.monotonic() < deadline, "PostgreSQL's processes do not end"
+            time.sleep(0.01)
+
     def restart(self) -> None:
         """Stop it, which ends all connections, and start it again."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(START_SECONDS)
         self.start()
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 
 
 def _programs() -> Path:

@@ -14,8 +14,9 @@ from typing import Any
 
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
 from jsonrpc_qm.execution import execute_apart
-from jsonrpc_qm.operations import Operation
+from jsonrpc_qm.server.entry import Entry
 from jsonrpc_qm.server.metrics import Metrics
+from jsonrpc_qm.server.patience import Patience
 from jsonrpc_qm.storage.base import Storage
 
 logger = logging.getLogger("jsonrpc_qm.server")
@@ -25,43 +26,6 @@ WATCH_SECONDS = 0.05
 
 MOST_ITEMS = 2000
 """Members of lists after which a transaction takes no further operation."""
-
-
-def always() -> bool:
-    """For operations that nobody can lose interest in."""
-    return True
-
-
-def never() -> bool:
-    """For operations that nobody waits for any more."""
-    return False
-
-
-class Entry:
-    """An operation on its way: `future` gets the answers to its steps, or the error."""
-
-    __slots__ = ("alive", "future", "operation", "size")
-
-    def __init__(
-        self,
-        operation: Operation[Any],
-        future: "asyncio.Future[list[list[Any]]]",
-        alive: Callable[[], bool] = always,
-    ) -> None:
-        self.operation = operation
-        self.future = future
-        self.alive = alive
-        """Asked right before the transaction; when false, the operation is left out."""
-        self.size = _size(operation)
-
-
-def _size(operation: Operation[Any]) -> int:
-    """How many members its lists have."""
-    size = 0
-    for step in operation.steps:
-        # Tasks are added in groups.
-        size += sum(map(len, step.items)) if step.verb == "add" else len(step.items)
-    return size
 
 
 Committed = Sequence[tuple[Entry, list[list[Any]] | QueueError]]
@@ -87,6 +51,7 @@ class Committer:
         self._committed = committed
         self._foreign = foreign
         self._loop = asyncio.get_running_loop()
+        self._patience = Patience(lambda: metrics.storage_failed("write"))
         self._gathered: list[Sequence[Entry]] = []
         self._pending: SimpleQueue[Sequence[Entry] | None] = SimpleQueue()
         """Entries that belong together; None at the end."""
@@ -105,6 +70,8 @@ class Committer:
             # What this turn of the event loop brings wakes the thread once.
             self._loop.call_soon(self._hand_over)
         self._gathered.append(entries)
+        for entry in entries:
+            self._patience.begin(entry)
 
     def _hand_over(self) -> None:
         for entries in self._gathered:
@@ -118,6 +85,7 @@ class Committer:
             self._pending.put(None)
         for thread in self._threads:
             await self._loop.run_in_executor(None, thread.join)
+        self._patience.stop()
 
     def _run(self) -> None:
         ending = False
@@ -169,6 +137,7 @@ class Committer:
             # It is on the disk: whatever went wrong here, its callers are to hear of it.
             logger.exception("what a transaction brought about could not be seen to")
         for entry, answer in done:
+            self._patience.end(entry)
             if entry.future.done():
                 continue
             if isinstance(answer, QueueError):

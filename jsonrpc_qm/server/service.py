@@ -14,8 +14,10 @@ from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.operations import MAX_PAYLOAD, Ended, Operation, Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.manager import Manager
+from jsonrpc_qm.server import patience
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED, Chores
-from jsonrpc_qm.server.committer import Committed, Committer, Entry, always, never
+from jsonrpc_qm.server.committer import Committed, Committer
+from jsonrpc_qm.server.entry import Entry, always
 from jsonrpc_qm.server.limits import Limits, QueueLimits
 from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
@@ -29,9 +31,6 @@ from jsonrpc_qm.transitions import Complete, Release
 logger = logging.getLogger("jsonrpc_qm.server")
 
 T = TypeVar("T")
-
-PATIENCE = 30.0
-"""Seconds after which a call is answered that the storage does not answer."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the tasks whose end somebody waits for."""
@@ -76,23 +75,13 @@ class Service(Manager):
     # -- carrying out ---------------------------------------------------------------------------
 
     async def write(self, operation: Operation[T]) -> T:
-        """Carry an operation out; its answer is on stable storage when this returns."""
-        return operation.answer(*await self._answers(self._submit(operation)))
-
-    async def _answers(self, entry: Entry) -> list[list[Any]]:
-        """What the storage answers to an entry; one that it has not begun with is withdrawn when
-        that takes too long.
+        """Carry an operation out; its answer is on stable storage when this returns.
 
         Raises:
-            Unavailable: it takes longer than PATIENCE; with `answer_lost`, for it may be done yet.
+            Unavailable: nothing was done; or, with `answer_lost`, the storage has not answered
+                within patience.PATIENCE, and it may be done yet.
         """
-        try:
-            async with asyncio.timeout(PATIENCE):
-                return await entry.future
-        except TimeoutError:
-            entry.alive = never
-            self.metrics.storage_failed("write")
-            raise _unanswered() from None
+        return operation.answer(*await self._submit(operation).future)
 
     def _submit_sighting(self, worker: str, names: Sequence[str]) -> Entry:
         return self._submit(self.rules.saw(worker, names))
@@ -110,13 +99,13 @@ class Service(Manager):
     async def _received(self, entry: Entry) -> list[list[Any]]:
         """The answers of an entry that claims; gives back what its caller does not get to see."""
         try:
-            return await self._answers(entry)
+            return await entry.future
         except asyncio.CancelledError:
             self._abandon(entry)
             raise
 
     def _abandon(self, entry: Entry) -> None:
-        """Give back what an entry has taken, or will: _committed looks for cancelled ones."""
+        """Give back what an entry has taken, or will: _committed looks for those."""
         if not entry.future.done():
             entry.future.cancel()
         elif not entry.future.cancelled() and entry.future.exception() is None:
@@ -136,11 +125,11 @@ class Service(Manager):
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience.PATIENCE):
                 return await self._loop.run_in_executor(self._reader, read, *args)
         except TimeoutError:
             self.metrics.storage_failed("read")
-            raise _unanswered() from None
+            raise patience.unanswered() from None
         except Unavailable:
             self.metrics.storage_failed("read")
             raise
@@ -178,7 +167,7 @@ class Service(Manager):
                 if step.verb == "complete":
                     self._saw_completed(step.items, found)
                 outcome.see(step, found)
-            if entry.future.cancelled():
+            if entry.future.done():  # its caller has gone, or was told that it takes too long
                 self.give_back(_claimed(entry, answers))
         self._spread(outcome)
         if self.observers and has_changed(done):
@@ -324,7 +313,7 @@ class Service(Manager):
         extended = await self.write(self.rules.heartbeat(call)) if call.leases else []
         if stored is not None:
             # Only storing it tells whether another manager was asked to drain the worker.
-            await asyncio.wait({stored}, timeout=PATIENCE)
+            await asyncio.wait({stored}, timeout=patience.PATIENCE)
         return extended, self._sightings.is_draining(call.worker)
 
     async def report(
@@ -342,7 +331,7 @@ class Service(Manager):
         reported, claimed = self._entry(report), self._entry(claim, alive)
         self._committer.submit([reported, claimed])
         try:
-            ended = report.answer(*await self._answers(reported))
+            ended = report.answer(*await reported.future)
         except BaseException:
             self._abandon(claimed)
             raise
@@ -364,13 +353,6 @@ class Service(Manager):
         resumed = await super().resume(call)
         self.chores.sweep_now()
         return resumed
-
-
-def _unanswered() -> Unavailable:
-    doubt = Unavailable.of(f"the storage has not answered within {PATIENCE:g} s")
-    # A client repeats nothing then that may not happen twice.
-    doubt.data["answer_lost"] = True
-    return doubt
 
 
 _NOTHING: Operation[None] = Operation((), lambda: None)

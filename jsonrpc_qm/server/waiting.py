@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonrpc_qm.operations import Operation
 from jsonrpc_qm.record import UNFINISHED, Record
-from jsonrpc_qm.server.committer import Entry
+from jsonrpc_qm.server.entry import Entry
 
 
 class Waiter:

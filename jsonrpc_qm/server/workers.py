@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.server.committer import Entry
+from jsonrpc_qm.server.entry import Entry
 
 REMEMBER_SECONDS = 5.0
 """How old the stored `last_seen` of a worker may be."""

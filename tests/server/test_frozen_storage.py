@@ -8,7 +8,7 @@ import pytest
 
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.server import service
+from jsonrpc_qm.server import patience
 from jsonrpc_qm.storage.base import Claim, Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller, Refused
@@ -51,7 +51,7 @@ class Freezing(MemoryStorage):
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Storage:
     """One that tests may freeze."""
-    monkeypatch.setattr(service, "PATIENCE", SOON)
+    monkeypatch.setattr(patience, "PATIENCE", SOON)
     return Freezing()
 
 

@@ -18,7 +18,7 @@ import pytest
 from jsonrpc_qm.errors import Conflict, InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.execution import execute, execute_apart
 from jsonrpc_qm.operations import Operation, Step
-from jsonrpc_qm.storage import postgresql_connections
+from jsonrpc_qm.storage import postgresql_connections, postgresql_watch
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.urls import open_storage
@@ -155,8 +155,8 @@ def test_a_server_killed_and_started_again_has_what_was_answered() -> None:
 
 def test_a_server_that_never_answers_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if it is there and keeps the connection."""
-    monkeypatch.setattr(postgresql_connections, "LONGEST_STATEMENT", 0.2)
-    monkeypatch.setattr(postgresql_connections, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(postgresql_watch, "LONGEST_STATEMENT", 0.2)
+    monkeypatch.setattr(postgresql_watch, "LOOK_EVERY", 0.05)
     with closing(PostgresqlStorage(url)) as storage:
         start = time.monotonic()
         with pytest.raises(Unavailable), storage.transaction():

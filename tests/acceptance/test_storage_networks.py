@@ -1,11 +1,14 @@
 """The way to a database fails: calls end in time, nothing is half, and all goes on by itself."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from itertools import count
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,8 +27,9 @@ from jsonrpc_qm.storage import (
 from jsonrpc_qm.storage.base import News
 from tests.acceptance.rpc import RawCall, Refused, Rpc, until
 from tests.servers.cables import Cable
-from tests.servers.mysql import empty_mysql_storage, server_url
-from tests.servers.postgresql import empty_schema
+from tests.servers.mysql import MysqlServer, empty_mysql_storage, server_url
+from tests.servers.postgresql import PostgresServer, PostgresStandby, empty_schema
+from tests.servers.redis import RedisProcess
 from tests.storage.conftest import empty_redis
 from tests.storage.conftest import redis_server as shared_redis
 
@@ -187,3 +191,118 @@ def test_news_come_again_after_their_connections_were_lost(cable: Cable) -> None
         assert heard.get(timeout=10).more
         here.announce(News(due={"after": 1}))
         assert heard.get(timeout=10).due == {"after": 1}
+
+
+# -- an address that moves ----------------------------------------------------------------------
+
+
+class Queueing:
+    """Queues tasks one after the other, in a thread, whatever becomes of the database."""
+
+    def __init__(self, url: str) -> None:
+        self.answered: list[str] = []
+        self._url = url
+        self._port = urlsplit(url).port
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._queue)
+
+    def _queue(self) -> None:
+        with Rpc(self._url) as rpc:
+            for number in count():
+                if self._enough.is_set():
+                    return
+                id = f"{self._port}-{number}"
+                if is_done(rpc, "queue", name="mail", id=id):
+                    self.answered.append(id)
+
+    def goes_on(self) -> None:
+        """Return when some more are answered."""
+        so_far = len(self.answered)
+        until(lambda: len(self.answered) > so_far + 10)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+
+def stored(rpc: Rpc) -> set[str]:
+    """The ids of all tasks that are there."""
+    ids: set[str] = set()
+    cursor = None
+    while True:
+        page = rpc("list_tasks", limit=1000, **({"cursor": cursor} if cursor else {}))
+        ids.update(task["id"] for task in page["tasks"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return ids
+
+
+@pytest.mark.parametrize("server", [MysqlServer, RedisProcess])
+def test_a_server_that_starts_elsewhere_is_found(server: type[MysqlServer | RedisProcess]) -> None:
+    """Behind the address that the manager was given; what was answered is there."""
+    with (
+        closing(server()) as moving,
+        Cable(moving.database()) as cable,
+        manager(cable.url) as url,
+        Rpc(url) as rpc,
+        Queueing(url) as queueing,
+    ):
+        queueing.goes_on()
+        moving.move()
+        cable.lead(moving.port)
+        queueing.goes_on()
+        queueing.__exit__()
+        assert stored(rpc) >= set(queueing.answered)
+
+
+def test_a_standby_takes_over() -> None:
+    """With one address that moves, or both in the URL: what a synchronous standby has is there."""
+    with (
+        closing(PostgresServer()) as primary,
+        closing(PostgresStandby(primary)) as standby,
+        Cable(primary.database()) as cable,
+    ):
+        place = f"127.0.0.1:{primary.port}"
+        both = cable.server_url.replace(place, f"{place},127.0.0.1:{standby.port}")
+        with (
+            manager(cable.url) as one,
+            manager(f"{both}?target_session_attrs=read-write") as other,
+            Rpc(one) as rpc,
+            Queueing(one) as here,
+            Queueing(other) as there,
+        ):
+            here.goes_on()
+            there.goes_on()
+            primary.kill()
+            cable.lead(standby.port)
+            standby.promote()
+            here.goes_on()
+            there.goes_on()
+            here.__exit__()
+            there.__exit__()
+            assert stored(rpc) >= {*here.answered, *there.answered}
+
+
+def test_a_redis_that_becomes_a_replica_is_left() -> None:
+    """Its connections stay, and it writes no more: the address leads to another by then."""
+    with (
+        closing(RedisProcess(repl_diskless_sync_delay="0")) as master,
+        closing(RedisProcess()) as replica,
+        Cable(master.database()) as cable,
+        manager(cable.url) as url,
+        Rpc(url) as rpc,
+    ):
+        with master.connected() as old, replica.connected() as new:
+            new.replicaof("127.0.0.1", master.port)
+            rpc("queue", name="mail", id="before")
+            until(lambda: new.info("replication")["master_link_status"] == "up")
+            old.wait(1, 10_000)
+            new.replicaof("NO", "ONE")
+            cable.lead(replica.port)
+            old.replicaof("127.0.0.1", replica.port)
+        until(lambda: is_done(rpc, "queue", name="mail", id="after"))
+        assert stored(rpc) == {"before", "after"}

@@ -13,7 +13,7 @@ class Cable:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         assert parts.port is not None
-        self._url = url
+        self.server_url = url
         self._place = f":{parts.port}"
         self._to = (parts.hostname or "127.0.0.1", parts.port)
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -27,8 +27,8 @@ class Cable:
     @property
     def url(self) -> str:
         """The server's URL by way of this port."""
-        assert self._url.count(self._place) == 1
-        return self._url.replace(self._place, f":{self._listening.getsockname()[1]}")
+        assert self.server_url.count(self._place) == 1
+        return self.server_url.replace(self._place, f":{self._listening.getsockname()[1]}")
 
     def freeze(self) -> None:
         """Nothing arrives any more, and neither side is told; new connections are accepted."""
@@ -59,10 +59,8 @@ class Cable:
                 wire.end()
 
     def lead(self, port: int) -> None:
-        """It leads to another port of this machine from now on, and connections end: so an address
-        moves."""
+        """New connections lead to another port of this machine, as to an address that has moved."""
         self._to = ("127.0.0.1", port)
-        self.cut()
 
     def __enter__(self) -> Self:
         return self

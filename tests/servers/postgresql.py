@@ -104,6 +104,33 @@ class PostgresServer(PrivateServer):
         self.start()
 
 
+class PostgresStandby(PostgresServer):
+    """Follows another server, whose commits wait for it from then on."""
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__()
+        with psycopg.connect(primary.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'")
+            connection.execute("SELECT pg_reload_conf()")
+            deadline = time.monotonic() + START_SECONDS
+            sql = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'"
+            while connection.execute(sql).fetchone() != (1,):
+                assert time.monotonic() < deadline, "the standby does not follow"
+                time.sleep(0.02)
+
+    def _initialisation(self) -> list[str | Path]:
+        source = f"--dbname=postgresql://postgres@127.0.0.1:{self._primary.port}"
+        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        target = ["--pgdata", self._folder / "data"]
+        return [self._programs / "pg_basebackup", source, *target, *how]
+
+    def promote(self) -> None:
+        """Make it the primary."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
+
 def _children(parent: int) -> list[int]:
     """The processes that a process has started."""
     listed = Path(f"/proc/{parent}/task/{parent}/children")

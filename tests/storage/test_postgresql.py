@@ -15,10 +15,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from jsonrpc_qm import execution
 from jsonrpc_qm.errors import Conflict, InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.execution import execute, execute_apart
 from jsonrpc_qm.operations import Operation, Step
-from jsonrpc_qm.storage import postgresql_connections, postgresql_watch
+from jsonrpc_qm.storage import postgresql, postgresql_connections, postgresql_watch
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.urls import open_storage
@@ -253,6 +254,73 @@ def test_transactions_in_a_circle_are_run_again(storage: PostgresqlStorage) -> N
             assert not any(isinstance(answer[0], QueueError) for answer in answers)
 
 
+SERIALIZABLE = "default_transaction_isolation=serializable"
+
+
+def test_the_databases_default_isolation_is_not_ours(url: str) -> None:
+    """Transactions are as strict as their statements need, whatever the database's default."""
+    with closing(PostgresqlStorage(f"{url}%20-c{SERIALIZABLE.replace('=', '%3D')}")) as storage:
+        assert storage.run("SHOW default_transaction_isolation").fetchone() == ("serializable",)
+        with storage.transaction():
+            assert storage.run("SHOW transaction_isolation").fetchone() == ("read committed",)
+
+
+def until_one_waits(storage: PostgresqlStorage) -> None:
+    """Until some transaction waits for a lock."""
+    for _ in range(200):
+        if storage.run("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+def test_a_serialization_failure_is_run_again(
+    storage: PostgresqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that PostgreSQL itself has found: the caller does not hear of it."""
+    strict = postgresql.BEGIN.replace("READ COMMITTED", "SERIALIZABLE")
+    assert strict != postgresql.BEGIN
+    monkeypatch.setattr(postgresql, "BEGIN", strict)
+    failures = []
+    roll_back = storage.roll_back
+    monkeypatch.setattr(storage, "roll_back", lambda: failures.append(roll_back()))
+    add(storage, a_record("a"))
+    cancel: Operation[Any] = Operation((Step("transition", [Cancel(id="a")]),), lambda done: done)
+    with ThreadPoolExecutor(1) as thread, storage.transaction():
+        storage.transition([Cancel(id="a")], NOW)
+        cancelling = thread.submit(execute_apart, storage, [cancel])
+        until_one_waits(storage)
+    [answer] = cancelling.result()
+    assert failures
+    assert not isinstance(answer, QueueError)
+    assert answer == [[get(storage, "a")]]
+    assert storage.stats(NOW)["mail"].cancelled == 1
+
+
+def test_serialization_failures_without_end_are_unavailable(
+    storage: PostgresqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some tries, and nothing of it is there; then the storage goes on."""
+    monkeypatch.setattr(execution, "AGAIN_WITHIN", 0.0)
+    storage.run(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END $$"
+    )
+    storage.run(
+        "CREATE TRIGGER fail BEFORE INSERT ON task FOR EACH ROW WHEN (NEW.id = 'b')"
+        " EXECUTE FUNCTION fail()"
+    )
+    both = adding(a_record("a"), a_record("b"))
+    [answer] = execute_apart(storage, [both])
+    assert isinstance(answer, Unavailable)
+    assert "answer_lost" not in answer.data
+    assert storage.get(["a", "b"]) == [None, None]
+    storage.run("DROP TRIGGER fail ON task")
+    [answer] = execute_apart(storage, [both])
+    assert not isinstance(answer, QueueError)
+    assert storage.stats(NOW)["mail"].queued == 2
+
+
 def test_a_retry_that_loses_its_unique_key_meanwhile_is_a_conflict(
     storage: PostgresqlStorage,
 ) -> None:
@@ -265,11 +333,7 @@ def test_a_retry_that_loses_its_unique_key_meanwhile_is_a_conflict(
     with ThreadPoolExecutor(1) as thread, storage.transaction():
         storage.add([[a_record("b", unique_key="k")]], NOW)
         retrying = thread.submit(execute_apart, storage, [operation])
-        # Until it waits for this transaction.
-        for _ in range(200):
-            if storage.run("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
-                break
-            time.sleep(0.02)
+        until_one_waits(storage)
     [answer] = retrying.result()
     assert not isinstance(answer, QueueError)
     assert isinstance(answer[0][0], Conflict)

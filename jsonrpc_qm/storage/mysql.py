@@ -147,9 +147,9 @@ class MysqlStorage(SqlStorage):
         self._local.in_transaction = begun or BEGIN in sql
         try:
             return self._connections.execute_all(sql)
-        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+        except (pymysql.OperationalError, pymysql.InterfaceError):
             # Whether it was committed nobody knows.
-            if begun or COMMIT in sql or _code(error) in COLLISIONS:
+            if begun or COMMIT in sql or self._connections.is_usable():
                 raise
         # The server was restarted since this connection was used; nothing has been done yet.
         self._connections.drop()
@@ -219,7 +219,7 @@ class MysqlStorage(SqlStorage):
             return
         try:
             self.run("ROLLBACK")
-        except (peewee.DatabaseError, peewee.InterfaceError):
+        except pymysql.Error:
             # The server rolls back what has lost its connection.
             self._connections.drop()
 

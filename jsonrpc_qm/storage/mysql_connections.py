@@ -74,6 +74,10 @@ class Connections(peewee.MySQLDatabase):
             cursor.nextset()
         return cursor
 
+    def is_usable(self) -> bool:
+        """Whether this thread's connection can still be used."""
+        return not self.is_closed() and bool(self.connection().open)
+
     def drop(self) -> None:
         """Forget this thread's connection; the next statement makes a new one."""
         if not self.is_closed():

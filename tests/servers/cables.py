@@ -120,7 +120,7 @@ class _Wire:
             while data := source.recv(65536):
                 self.flowing.wait()
                 target.sendall(data)
-            self.flowing.wait()
+        self.flowing.wait()
         self.end()
 
     def end(self) -> None:

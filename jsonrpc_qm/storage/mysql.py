@@ -211,7 +211,12 @@ class MysqlStorage(SqlStorage):
         self._clock.set_now_and_then()
 
     def commit(self) -> None:
-        self.run(COMMIT)
+        try:
+            self.run(COMMIT)
+        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+            if self._connections.is_usable():
+                raise
+            raise Unavailable.in_doubt(self._given_up(error)) from error
 
     def roll_back(self) -> None:
         self._local.waiting = []
@@ -233,10 +238,15 @@ class MysqlStorage(SqlStorage):
                 raise Overtaken.of("transactions were in each other's way") from error
             if isinstance(error, BROKEN):
                 raise
-            reason = _reason(error)
-            logger.warning("%s: %s", self.url, reason)
-            self._connections.drop()
-            raise Unavailable.of(f"the database {self.url} can't be used ({reason})") from error
+            raise Unavailable.of(self._given_up(error)) from error
+
+    def _given_up(self, error: Exception) -> str:
+        """What a caller is told; the connection is not used again, for the server may be a replica
+        by now."""
+        reason = _reason(error)
+        logger.warning("%s: %s", self.url, reason)
+        self._connections.drop()
+        return f"the database {self.url} can't be used ({reason})"
 
     # -- verbs --------------------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ class PostgresqlStorage(SqlRowsStorage):
             self.close()
             if isinstance(error, peewee.DatabaseError):
                 # What it may not do, for one.
-                raise self._unavailable(error) from error
+                raise Unavailable.of(self._given_up(error)) from error
             raise
         self._watch.start()
 
@@ -193,10 +193,7 @@ class PostgresqlStorage(SqlRowsStorage):
         except (peewee.OperationalError, peewee.InterfaceError) as error:
             if self._connections.is_usable():
                 raise
-            doubt = self._unavailable(error)
-            # A client repeats nothing then that may not happen twice.
-            doubt.data["answer_lost"] = True
-            raise doubt from error
+            raise Unavailable.in_doubt(self._given_up(error)) from error
         self._local.is_open = False
 
     def roll_back(self) -> None:
@@ -218,20 +215,21 @@ class PostgresqlStorage(SqlRowsStorage):
             if state in OVERTAKEN:
                 raise Overtaken.of("another transaction was faster") from error
             if state in UNPREPARED:
-                raise self._unavailable(error, f"; put {PREPARED}=off into its URL") from error
+                hint = f"; put {PREPARED}=off into its URL"
+                raise Unavailable.of(self._given_up(error, hint)) from error
             if isinstance(
                 error, peewee.IntegrityError | peewee.DataError | peewee.ProgrammingError
             ):
                 raise
-            raise self._unavailable(error) from error
+            raise Unavailable.of(self._given_up(error)) from error
 
-    def _unavailable(self, error: Exception, hint: str = "") -> Unavailable:
+    def _given_up(self, error: Exception, hint: str = "") -> str:
         """What a caller is told; the connection is not used again, for the server may be a standby
         by now."""
         reason = (str(error).strip() or type(error).__name__).splitlines()[0] + hint
         logger.warning("%s: %s", self.url, reason)
         self._connections.drop()
-        return Unavailable.of(f"the database {self.url} can't be used ({reason})")
+        return f"the database {self.url} can't be used ({reason})"
 
     def _leave_parents_alone(self) -> None:
         """After a fork: the connections are the parent's."""

@@ -37,6 +37,9 @@ TRIES_AGAIN = 3
 FAULTS = (redis.RedisError, RedisClusterException, OSError)
 """What the driver raises when a server can't be used."""
 
+LOST = (redis.ConnectionError, redis.TimeoutError)
+"""Those after which nobody knows what the server has done."""
+
 T = TypeVar("T")
 
 

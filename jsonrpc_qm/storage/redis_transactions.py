@@ -24,7 +24,7 @@ from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.base import Overtaken
 from jsonrpc_qm.storage.redis_commit import Commit
 from jsonrpc_qm.storage.redis_keys import Keys
-from jsonrpc_qm.storage.redis_server import RedisServer
+from jsonrpc_qm.storage.redis_server import LOST, RedisServer
 from jsonrpc_qm.storage.redis_shards import Shards
 
 logger = logging.getLogger("jsonrpc_qm.storage")
@@ -88,6 +88,7 @@ class Transactions:
 
         Raises:
             Overtaken: what it read has changed; nothing is written.
+            Unavailable: nothing is written; or, with `answer_lost`, it may be.
         """
         parts = list(commits)
         for commit in commits:
@@ -104,11 +105,15 @@ class Transactions:
     def _write(self, commit: Commit, decision: bytes = b"", latest: int = 0) -> int | bytes:
         """What lua/commit.lua answers."""
         shard = commit.shard
-        answer: int | bytes = self._server.script(
-            "commit",
-            [shard.of(f"commit:{self._manager}"), shard.locks, shard.decisions, *commit.keys],
-            [commit.mark, commit.packed(), decision, latest],
-        )
+        keys = [shard.of(f"commit:{self._manager}"), shard.locks, shard.decisions, *commit.keys]
+        try:
+            answer: int | bytes = self._server.script(
+                "commit", keys, [commit.mark, commit.packed(), decision, latest]
+            )
+        except Unavailable as error:
+            if isinstance(error.__cause__, LOST):
+                raise Unavailable.in_doubt(error.detail) from error
+            raise
         return answer
 
     def _succeed(self, shard: Keys, answer: int | bytes) -> None:
@@ -152,13 +157,16 @@ class Transactions:
         """What lua/commit.lua answers.
 
         Raises:
-            Unavailable: nobody knows; a sweep finds out.
+            Unavailable: as `commit`; a sweep finds out.
         """
         try:
             return self._write(decider, decision.packed(), decision.at + LATEST)
-        except Unavailable:
+        except Unavailable as error:
             # It may have been decided, and the answer alone is lost.
-            return int(self._verdict(decider.shard, decider.mark, give_up=True) == WRITE)
+            try:
+                return int(self._verdict(decider.shard, decider.mark, give_up=True) == WRITE)
+            except Unavailable:
+                raise error from None
 
     def _end(self, decider: Commit, others: Sequence[Commit], verdict: bytes) -> None:
         """Have all write or forget what they have kept.

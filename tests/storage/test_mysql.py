@@ -196,6 +196,29 @@ def test_an_idle_connection_that_the_server_ends_is_replaced(storage: MysqlStora
     assert get(storage, "a") == a_record("a")
 
 
+def test_a_connection_lost_at_the_commit_says_that_it_may_have_happened(
+    storage: MysqlStorage,
+) -> None:
+    """One that is lost before says that nothing has; and all goes on."""
+
+    def lose(*, before: bool) -> None:
+        with storage.transaction():
+            storage.pause("mail", True)
+            number = storage.run("SELECT connection_id()").fetchone()[0]
+            with pymysql.connect(**options_of(server_url())) as connection:
+                connection.cursor().execute(f"KILL {number}")
+            if before:
+                storage.pause("mail", False)
+
+    with pytest.raises(Unavailable) as at_the_commit:
+        lose(before=False)
+    assert at_the_commit.value.data["answer_lost"] is True
+    with pytest.raises(Unavailable) as before:
+        lose(before=True)
+    assert "answer_lost" not in before.value.data
+    add(storage, a_record("a"))
+
+
 def test_the_locks_of_a_manager_that_vanished_are_freed(
     storage: MysqlStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

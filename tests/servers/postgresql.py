@@ -84,6 +84,15 @@ class PostgresServer(PrivateServer):
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.rpartition('/')[0]}/{name}"
 
+    def end_subscriptions(self) -> int:
+        """End the sessions that have said LISTEN last; how many."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE query LIKE 'LISTEN%'"
+            )
+            return ended.rowcount
+
     def kill(self) -> None:
         """kill -9 of all its processes; those of connections have process groups of their own, and
         while one is left, its memory keeps the server from starting again."""

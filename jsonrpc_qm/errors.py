@@ -105,6 +105,11 @@ class Unavailable(QueueError):
         """`retry_after` in seconds: when another try makes sense."""
         return cls(reason, data={"retry_after": retry_after})
 
+    @classmethod
+    def in_doubt(cls, reason: str) -> "Unavailable":
+        """It may have been done: a client repeats nothing then that may not happen twice."""
+        return cls(reason, data={"retry_after": 1.0, "answer_lost": True})
+
 
 class Forbidden(QueueError):
     """Forbidden"""

@@ -15,7 +15,6 @@ from jsonrpc_qm.cli.serve import HELLO, FirstTask, first_task, greeting, reachab
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.server import running
-from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
@@ -96,14 +95,12 @@ def test_each_option_reaches_the_server(server: FakeServer) -> None:
         tls_cert="c",
         tls_key="k",
         tls_ca="ca",
-        limits=Limits(
-            max_queued=1,
-            max_queued_per_name=2,
-            max_connections=3,
-            max_connections_per_client=4,
-            max_waiting_claims=5,
-            max_waiting_per_client=6,
-        ),
+        max_queued=1,
+        max_queued_per_name=2,
+        max_connections=3,
+        max_connections_per_client=4,
+        max_waiting_claims=5,
+        max_waiting_per_client=6,
     )
 
 

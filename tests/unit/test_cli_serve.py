@@ -12,6 +12,7 @@ from click.testing import Result
 
 from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL
 from jsonrpc_qm.cli.serve import HELLO, FirstTask, first_task, greeting, reachable_url
+from jsonrpc_qm.cli.serve import serve as serve_command
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.server import running
@@ -102,6 +103,14 @@ def test_each_option_reaches_the_server(server: FakeServer) -> None:
         max_waiting_claims=5,
         max_waiting_per_client=6,
     )
+
+
+def test_the_servers_settings_are_its_options() -> None:
+    """All of them, by the same names, for `qm.run()` takes them too."""
+    others = {"app", "storage_url", "log_format", "log_level"}
+    assert {param.name for param in serve_command.params} == set(
+        Settings.__struct_fields__
+    ) | others
 
 
 def test_with_tokens_the_commands_it_shows_have_one(server: FakeServer) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from jsonrpc_qm import Client
 from jsonrpc_qm.cli.main import cli
@@ -133,6 +134,26 @@ def test_a_claim_that_hangs_up_behind_nginx_takes_nothing(behind_nginx: str) -> 
         task = client.queue("a")
         # The manager hears of it a moment after the client has gone.
         assert [found.id for found in client.claim(["a"], wait=8)] == [task.id]
+
+
+def test_the_dashboard_is_there_behind_nginx_and_metrics_are_not(behind_nginx: str) -> None:
+    """With the password; and its events come at once, not by the buffer."""
+    with urllib3.PoolManager(headers={"Authorization": "Basic YWRhOnNlY3JldA=="}) as ada:
+        page = ada.request("GET", f"http://{behind_nginx}/")
+        assert page.status == 200
+        (script,) = re.findall(r'src="([^"]+)"', page.data.decode())
+        assert ada.request("GET", f"http://{behind_nginx}/{script}").status == 200
+        assert ada.request("GET", f"http://{behind_nginx}/metrics").status == 404
+        assert urllib3.request("GET", f"http://{behind_nginx}/").status == 401
+        stream = ada.request(
+            "GET", f"http://{behind_nginx}/events", preload_content=False, timeout=5
+        )
+        assert stream.readline().startswith(b":")
+        with closing(Client(f"http://ada:secret@{behind_nginx}", retry_for=0)) as client:
+            client.queue("a")
+        assert stream.readline() == b"\n"
+        assert stream.readline() == b"event: changed\n"
+        stream.close()
 
 
 def test_the_numbers_are_those_of_the_manager() -> None:

@@ -10,10 +10,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
+import urllib3
 
 from jsonrpc_qm import Client
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.params import MAX_WAIT
+from jsonrpc_qm.server.door import OPEN_PATHS
 from tests.acceptance.managers import ManagerProcess
 from tests.acceptance.rpc import Rpc, until, until_heard_of
 from tests.docs.markdown import ROOT, read
@@ -81,6 +83,19 @@ def test_their_timeouts_are_longer_than_the_longest_poll() -> None:
     found |= dict(re.findall(r"proxy_(read)_timeout (\d+)s", NGINX))
     assert set(found) == {"client", "server", "read"}
     assert all(int(seconds) > MAX_WAIT for seconds in found.values())
+
+
+def test_its_check_needs_no_token() -> None:
+    """A manager that listens for a proxy has tokens."""
+    found = re.search(r"httpchk GET (\S+)", HAPROXY)
+    assert found is not None
+    assert found[1] in OPEN_PATHS
+
+
+def test_metrics_are_for_the_inside(url: str) -> None:
+    """Each manager has its own; the dashboard is there."""
+    assert urllib3.request("GET", f"{url}/metrics").status == 404
+    assert urllib3.request("GET", f"{url}/").status == 200
 
 
 @pytest.mark.timeout(120)

@@ -14,7 +14,7 @@ from pymysql.constants import ER
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import mysql_statements, statements
-from jsonrpc_qm.storage.base import SWEEP_LIMIT, WORKER_GONE, Claim, News, Overtaken, Sighting
+from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
 from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.mysql_connections import Connections, connect
 from jsonrpc_qm.storage.mysql_news import MysqlNews
@@ -270,13 +270,6 @@ class MysqlStorage(SqlStorage):
     def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
         for chunk in self._chunks(changed):
             self._run_soon(mysql_statements.count(chunk))
-
-    def _prepare_claims(self, now: int) -> tuple[set[str], set[str]]:
-        looked = self.run(mysql_statements.BEFORE_CLAIMS, (now,)).fetchall()
-        found = {kind: {value for of, value in looked if of == kind} for kind in ("p", "d", "s")}
-        if found["s"]:
-            self._sweep(now, SWEEP_LIMIT)
-        return found["p"], found["d"]
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
         found: list[tuple[int, Record]] = []

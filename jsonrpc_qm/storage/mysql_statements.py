@@ -6,16 +6,17 @@ walks over.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
-
-from pymysql.converters import escape_string
 
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.mysql_schema import PARTS
 from jsonrpc_qm.storage.statements import CLAIMED, COLUMNS, FENCE, INSERTED, SAVED
 
 Rows = Sequence[Sequence[Any]]
+
+OWN = INSERTED.index("parameters") + 1
+"""How many of the columns of a new task are its own, at the beginning."""
 
 ROW = f"json_array({COLUMNS})"
 """A task in one value: the driver takes a row of many columns apart in Python, which is slow."""
@@ -26,6 +27,14 @@ OTHER_WORDS = {
     statements.PAUSE: "INSERT INTO paused (name) VALUES (?) ON DUPLICATE KEY UPDATE name = name",
     statements.HOLDER: f"""
         SELECT {COLUMNS} FROM task FORCE INDEX (task_unique) WHERE name = ? AND held_key = ?""",
+    # From the latest moment backwards: the other way leads over all entries that are deleted by now
+    # and that the server has not got round to removing.
+    statements.BEFORE_CLAIMS: """
+        SELECT 'paused', name FROM paused
+        UNION ALL SELECT 'drained', worker FROM worker WHERE drain = 1
+        UNION ALL (
+            SELECT 'due', id FROM task FORCE INDEX (task_due)
+            WHERE due_at <= ? ORDER BY due_at DESC LIMIT 1)""",
     statements.due(SKIPPING): f"""
         SELECT {COLUMNS} FROM task FORCE INDEX (task_due)
         WHERE due_at <= ? ORDER BY due_at, seq LIMIT ?{SKIPPING}""",
@@ -48,18 +57,6 @@ CANDIDATES = f"""
         AND (expires_at IS NULL OR attempts > 0 OR expires_at > ?)
     ORDER BY urgency, run_at, seq LIMIT ?{SKIPPING}"""
 """Lock the first due tasks of a name that nobody else has locked."""
-
-BEFORE_CLAIMS = """
-    SELECT 'p', name FROM paused
-    UNION ALL SELECT 'd', worker FROM worker WHERE drain = 1
-    UNION ALL (
-        SELECT 's', '' FROM task FORCE INDEX (task_due)
-        WHERE due_at <= ? ORDER BY due_at DESC LIMIT 1)"""
-"""The names that are paused, the workers that are asked to finish, and a row if a sweep is due.
-
-From the latest moment backwards: the other way leads over all entries that are deleted by now and
-that the server has not got round to removing.
-"""
 
 SAW = """
     INSERT INTO worker (worker, names, last_seen, drain) VALUES (?, ?, ?, 0)
@@ -92,7 +89,10 @@ def finished(*, by_name: bool) -> str:
 
 def insert(rows: Rows) -> str:
     """Store new tasks."""
-    return f"INSERT INTO task ({', '.join(INSERTED)}) VALUES {_tuples(rows)}"
+    # Those that are queued together have most else in common.
+    literals = lru_cache(_literals)
+    values = [f"({_literals(row[:OWN])}, {literals(row[OWN:])})" for row in rows]
+    return f"INSERT INTO task ({', '.join(INSERTED)}) VALUES {', '.join(values)}"
 
 
 def load(rows: Rows) -> str:
@@ -189,4 +189,6 @@ def _literal(value: str | int | None) -> str:
     """
     if value is None:
         return "NULL"
-    return f"'{escape_string(value)}'" if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+    return str(value)

@@ -4,19 +4,27 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cache
 from typing import Any
 
 import peewee
 import psycopg
+from msgspec.structs import astuple
 
 from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
-from jsonrpc_qm.record import Record
+from jsonrpc_qm.record import FIELDS, Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Overtaken, Page, Sighting
 from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
+from jsonrpc_qm.storage.postgresql_statements import (
+    COUNT,
+    NO_LIMITS,
+    SETTINGS,
+    TALLY,
+    unnested,
+    with_marks,
+)
 from jsonrpc_qm.storage.postgresql_watch import Watch
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
@@ -24,16 +32,8 @@ from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
-BEGIN = """
-    BEGIN ISOLATION LEVEL READ COMMITTED;
-    SET LOCAL statement_timeout = '30s';
-    SET LOCAL lock_timeout = '10s';
-    SET LOCAL idle_in_transaction_session_timeout = '60s'"""
-"""The settings go with the transaction: behind PgBouncer a session is anybody's. The statements are
-made for this isolation, whatever the database's default is."""
-
-BEGIN_SCHEMA = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"
-"""Others may look after the schema first, and a new one of many tasks takes its time."""
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""The statements are made for this isolation, whatever the database's default is."""
 
 SCHEMA_LOCK = 0x6A72716D
 """The advisory lock under which a manager looks after the schema."""
@@ -44,27 +44,8 @@ OVERTAKEN = ("40001", "40P01", "23505")
 UNPREPARED = ("26000", "42P05")
 """A prepared statement is missing, or there already: a pooler has given us another session."""
 
-TALLY = (
-    """
-    CREATE TABLE IF NOT EXISTS tally_part (
-        name text, status text, part integer, tasks bigint NOT NULL,
-        PRIMARY KEY (name, status, part))""",
-    """
-    CREATE OR REPLACE VIEW tally AS
-        SELECT name, status, sum(tasks)::bigint AS tasks FROM tally_part GROUP BY name, status""",
-)
-"""A count is a sum of parts: one row would let no two transactions of a name commit together."""
-
-PARTS = 16
-
-COUNT = f"""
-    INSERT INTO tally_part (name, status, tasks, part)
-    SELECT column1, column2, column3, pg_backend_pid() % {PARTS} FROM ({{rows}}) AS changed
-    ON CONFLICT (name, status, part) DO UPDATE SET tasks = tally_part.tasks + excluded.tasks"""
-"""Add to the number of tasks that names have in statuses."""
-
-COUNTED = ("name", "status", "priority")
-"""The types of the columns of the rows that `COUNT` takes."""
+COPIED = 50
+"""So many rows are stored by COPY: it costs less for each, and more round trips."""
 
 
 class PostgresqlStorage(SqlRowsStorage):
@@ -84,6 +65,8 @@ class PostgresqlStorage(SqlRowsStorage):
 
     locking = " FOR UPDATE"
     skipping = " FOR UPDATE SKIP LOCKED"
+    # An array is made once, however the rest is planned.
+    among = "seq = ANY (ARRAY({}))"
     contains = "strpos({column}, ?) > 0"
 
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
@@ -102,14 +85,15 @@ class PostgresqlStorage(SqlRowsStorage):
                 self._warn_of_losses()
         except BaseException as error:
             self.close()
-            if isinstance(error, peewee.DatabaseError):
+            if isinstance(error, ERRORS):
                 # What it may not do, for one.
                 raise Unavailable.of(self._given_up(error)) from error
             raise
         self._watch.start()
 
     def _create_schema(self, upgrade: Upgrade) -> None:
-        self._connections.execute_many(BEGIN_SCHEMA)
+        self.run_soon(BEGIN)
+        self.run_soon(NO_LIMITS)
         try:
             self.run("SELECT pg_advisory_xact_lock(?)", (SCHEMA_LOCK,))
             if upgrade is not Upgrade.NONE:
@@ -117,7 +101,7 @@ class PostgresqlStorage(SqlRowsStorage):
                     self.run(statement)
             # It passes over the table that the view stands in for.
             self.upgraded = create_schema(self.database, upgrade)
-            self.run("COMMIT")
+            self.commit()
         except BaseException:
             self.roll_back()
             raise
@@ -141,15 +125,36 @@ class PostgresqlStorage(SqlRowsStorage):
     # -- running statements -------------------------------------------------------------------
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> Any:
-        marked = _with_marks(sql)
+        self.run_soon(sql, params)
+        return self._run_waiting()
+
+    def run_soon(self, sql: str, params: Sequence[Any] = ()) -> None:
+        self._local.waiting = [*self._waiting, (with_marks(sql), params)]
+
+    def _run_waiting(self) -> Any:
+        """Execute the statements that wait; the last one's cursor."""
+        waiting = self._waiting
+        self._local.waiting = []
+        begun = self._is_open
+        self._local.is_open = begun or waiting[0] == (BEGIN, ())
         try:
-            return super().run(marked, params)
-        except (peewee.OperationalError, peewee.InterfaceError):
-            if self._is_open or self._connections.is_usable():
+            return self._connections.execute_all(waiting)
+        except LOST:
+            if begun or self._connections.is_usable():
                 raise
         # The server was restarted since this connection was used; nothing has been done yet.
         self._connections.drop()
-        return super().run(marked, params)
+        return self._connections.execute_all(waiting)
+
+    @property
+    def _waiting(self) -> list[tuple[str, Sequence[Any]]]:
+        """The statements that go to the server with this thread's next one."""
+        return getattr(self._local, "waiting", [])
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the server was told of this thread's transaction."""
+        return getattr(self._local, "is_open", False)
 
     def run_rows(
         self,
@@ -160,7 +165,27 @@ class PostgresqlStorage(SqlRowsStorage):
     ) -> Iterator[Any]:
         if rows:
             arrays = [list(values) for values in zip(*rows, strict=True)]
-            yield self.run(statement(_unnested(tuple(columns))), [*params, *arrays])
+            yield self.run(statement(unnested(tuple(columns))), [*params, *arrays])
+
+    def _insert(self, records: Sequence[Record]) -> int:
+        # A key is often taken, and a COPY that fails leaves a line in the server's log.
+        if len(records) < COPIED or any(record.unique_key is not None for record in records):
+            return super()._insert(records)
+        width = statements.INSERT_WIDTH
+        return self._copied(statements.INSERTED, [astuple(record)[:width] for record in records])
+
+    def _insert_whole(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        return self._copied(FIELDS, rows)
+
+    def _copied(self, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+        """Insert rows, or none if one meets an id or a unique key; how many."""
+        if self._waiting:
+            self._run_waiting()
+        try:
+            self._connections.copy(f"COPY task ({', '.join(columns)}) FROM STDIN", rows)
+        except psycopg.errors.UniqueViolation:
+            return 0
+        return len(rows)
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         if not ids:
@@ -171,36 +196,26 @@ class PostgresqlStorage(SqlRowsStorage):
     def exclusive(self) -> nullcontext[None]:
         return nullcontext()
 
-    @property
-    def _is_open(self) -> bool:
-        """Whether this thread is in a transaction."""
-        return getattr(self._local, "is_open", False)
-
     def begin(self) -> None:
-        try:
-            self._connections.execute_many(BEGIN)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            if self._connections.is_usable():
-                raise
-            self._connections.drop()
-            self._connections.execute_many(BEGIN)
-        self._local.is_open = True
+        self.run_soon(BEGIN)
+        self.run_soon(SETTINGS)
         self._clock.set_now_and_then()
 
     def commit(self) -> None:
         try:
             super().commit()
-        except (peewee.OperationalError, peewee.InterfaceError) as error:
+        except LOST as error:
             if self._connections.is_usable():
                 raise
             raise Unavailable.in_doubt(self._given_up(error)) from error
         self._local.is_open = False
 
     def roll_back(self) -> None:
+        self._local.waiting = []
         try:
-            if self._connections.is_usable():
+            if self._is_open and self._connections.is_usable():
                 self.run("ROLLBACK")
-        except (peewee.DatabaseError, peewee.InterfaceError):
+        except ERRORS:
             self._connections.drop()
         finally:
             self._local.is_open = False
@@ -210,16 +225,14 @@ class PostgresqlStorage(SqlRowsStorage):
         self._leave_parents_alone()
         try:
             yield
-        except (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error) as error:
+        except ERRORS as error:
             state = getattr(getattr(error, "orig", error), "sqlstate", None)
             if state in OVERTAKEN:
                 raise Overtaken.of("another transaction was faster") from error
             if state in UNPREPARED:
                 hint = f"; put {PREPARED}=off into its URL"
                 raise Unavailable.of(self._given_up(error, hint)) from error
-            if isinstance(
-                error, peewee.IntegrityError | peewee.DataError | peewee.ProgrammingError
-            ):
+            if isinstance(error, BROKEN):
                 raise
             raise Unavailable.of(self._given_up(error)) from error
 
@@ -238,8 +251,8 @@ class PostgresqlStorage(SqlRowsStorage):
             self._connections.disown()
 
     def _add_to_tally(self, changed: Sequence[tuple[str, str, int]]) -> None:
-        for _ in self.run_rows(lambda rows: COUNT.format(rows=rows), COUNTED, changed):
-            pass
+        arrays = [list(values) for values in zip(*changed, strict=True)]
+        self.run_soon(COUNT, arrays)
 
     # -- verbs: what PostgreSQL's text can't hold ----------------------------------------------
 
@@ -306,21 +319,25 @@ class PostgresqlStorage(SqlRowsStorage):
         self._connections.close_all()
 
 
-@cache
-def _with_marks(sql: str) -> str:
-    """The statement with psycopg's marks for parameters."""
-    return sql.replace("%", "%%").replace("?", "%s") if "?" in sql else sql
+ERRORS = (peewee.DatabaseError, peewee.InterfaceError, psycopg.Error)
 
+LOST = (
+    peewee.OperationalError,
+    peewee.InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""Errors of the connection, and others that pass."""
 
-@cache
-def _unnested(columns: tuple[str, ...]) -> str:
-    arrays = ", ".join(f"?::{_type_of(column)}[]" for column in columns)
-    names = ", ".join(f"column{number}" for number in range(1, len(columns) + 1))
-    return f"SELECT * FROM unnest({arrays}) AS given({names})"
-
-
-def _type_of(column: str) -> str:
-    return "text" if Record.__annotations__[column] in (str, str | None) else "bigint"
+BROKEN = (
+    peewee.IntegrityError,
+    peewee.DataError,
+    peewee.ProgrammingError,
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.ProgrammingError,
+)
+"""Errors of the program, not of the database."""
 
 
 def _unstorable(record: Record) -> str:

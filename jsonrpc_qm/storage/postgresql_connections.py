@@ -1,5 +1,7 @@
 """Connections to PostgreSQL: how they are made, how long they may take, and how they end."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -94,20 +96,32 @@ class Connections(peewee.PostgresqlDatabase):
         return tables
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
-        connection = self.connection()
-        self._watch.begin(connection)
-        try:
+        with self._in_use():
             return super().execute_sql(sql, params)
-        finally:
-            self._watch.end(connection)
 
-    def execute_many(self, sql: str) -> None:
-        """Execute several statements, of which none gives anything, in one round trip."""
+    def execute_all(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> Any:
+        """Execute statements in one round trip; the last one's cursor.
+
+        One that fails ends it: those after it are not executed. Raises psycopg's errors.
+        """
+        with self._in_use() as connection, _together(connection, len(statements)):
+            for sql, params in statements:
+                cursor = connection.execute(sql, params)
+        return cursor
+
+    def copy(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Execute a COPY that takes rows. Raises psycopg's errors."""
+        with self._in_use() as connection, connection.cursor().copy(sql) as copying:
+            for row in rows:
+                copying.write_row(row)
+
+    @contextmanager
+    def _in_use(self) -> "Iterator[psycopg.Connection[Any]]":
+        """This thread's connection, which is looked after while statements are under way."""
         connection = self.connection()
         self._watch.begin(connection)
         try:
-            # Several at once can't be prepared.
-            connection.execute(sql, prepare=False)
+            yield connection
         finally:
             self._watch.end(connection)
 
@@ -136,3 +150,12 @@ class Connections(peewee.PostgresqlDatabase):
         self.dispose()
         while self._opened:
             self._opened.pop().close()
+
+
+def _together(
+    connection: "psycopg.Connection[Any]", statements: int
+) -> AbstractContextManager[Any]:
+    """Have the answers to several statements awaited together, where libpq can do that."""
+    if statements > 1 and psycopg.Pipeline.is_supported():
+        return connection.pipeline()
+    return nullcontext()

@@ -50,6 +50,9 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
     skipping = ""
     """What a query ends with so that it locks what it finds, and passes over what others have."""
 
+    among = "seq IN ({})"
+    """That a row is one of those that a query gives."""
+
     upgraded: Sequence[Migration] = ()
     """The changes of the schema that opening it has made, or with Upgrade.NONE would make."""
 
@@ -188,10 +191,13 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
 
     def _prepare_claims(self, now: int) -> tuple[set[str], set[str]]:
         """Sweep; the names that are paused, and the workers that are asked to finish."""
-        self._sweep(now, SWEEP_LIMIT)
-        paused = {name for (name,) in self.run(statements.PAUSED)}
-        draining = {worker for (worker,) in self.run(statements.DRAINING)}
-        return paused, draining
+        found = self.run(statements.BEFORE_CLAIMS, (now,)).fetchall()
+        looked: dict[str, set[str]] = {kind: set() for kind in ("paused", "drained", "due")}
+        for kind, value in found:
+            looked[kind].add(value)
+        if looked["due"]:
+            self._sweep(now, SWEEP_LIMIT)
+        return looked["paused"], looked["drained"]
 
     def _take(self, claim: Claim, paused: set[str], now: int) -> list[Record]:
         names = [name for name in dict.fromkeys(claim.names) if name not in paused]
@@ -205,9 +211,8 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
         """The tasks that a claim gets of those names, which it has taken."""
-        rows = self.run(
-            statements.claim(len(names), self.skipping), statements.claim_params(claim, names, now)
-        ).fetchall()
+        sql = statements.claim(len(names), self.skipping, self.among)
+        rows = self.run(sql, statements.claim_params(claim, names, now)).fetchall()
         # RETURNING gives rows in any order.
         rows.sort(key=statements.claim_order)
         return [Record(*row[1:]) for row in rows]
@@ -276,7 +281,7 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
 
         `params` has for each status: itself, a moment, the name if only of one, and `limit`.
         """
-        sql = statements.purge(len(params), by_name=len(params[0]) > 3)
+        sql = statements.purge(len(params), self.among, by_name=len(params[0]) > 3)
         values = [value for of_status in params for value in of_status]
         found: list[tuple[str, str]] = self.run(sql, [*values, limit]).fetchall()
         return found

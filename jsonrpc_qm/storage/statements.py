@@ -60,18 +60,18 @@ CLAIMED = """
 
 
 @lru_cache
-def claim(names: int, lock: str) -> str:
+def claim(names: int, lock: str, among: str) -> str:
     """Take the next due tasks of some names: transitions.claimed, as one conditional write.
 
-    Each name gives its first candidates by the index, then the best of them all are taken. WITH has
-    them looked for once; without, PostgreSQL may do so for each row, and lock others each time.
+    Each name gives its first candidates by the index, then the best of them all are taken. `among`
+    is that a row is one of some: see SqlStorage. IS TRUE keeps indexes of a status from being used.
     """
     candidates = " UNION ALL ".join([_CANDIDATES.format(lock=lock)] * names)
+    taken = among.format(f"""
+            SELECT seq FROM ({candidates}) AS due ORDER BY priority DESC, run_at, seq LIMIT ?""")
     return f"""
         UPDATE task SET {CLAIMED}
-        WHERE status = 'queued' AND seq IN (
-            WITH due AS ({candidates})
-            SELECT seq FROM due ORDER BY priority DESC, run_at, seq LIMIT ?)
+        WHERE (status = 'queued') IS TRUE AND {taken}
         RETURNING seq, {COLUMNS}"""
 
 
@@ -112,7 +112,10 @@ def held(rows: str) -> str:
 @lru_cache
 def complete(rows: str) -> str:
     """Complete started tasks by id, token and result: transitions.Complete, as one conditional
-    write."""
+    write.
+
+    IS TRUE keeps indexes of a status from being used: all are looked for by their ids.
+    """
     return f"""
         UPDATE task SET
             status = 'completed',
@@ -125,7 +128,7 @@ def complete(rows: str) -> str:
             updated_at = ?
         FROM ({rows}) AS done
         WHERE id = done.column1 AND token = done.column2
-            AND status = 'started' AND outcome IS NULL"""
+            AND (status = 'started') IS TRUE AND outcome IS NULL"""
 
 
 @lru_cache
@@ -218,6 +221,15 @@ HOLDER = f"""
 """The unfinished task that has a unique key."""
 
 
+BEFORE_CLAIMS = """
+    SELECT 'paused', name FROM paused
+    UNION ALL SELECT 'drained', worker FROM worker WHERE drain = 1
+    UNION ALL SELECT 'due', id FROM (
+        SELECT id FROM task WHERE due_at <= ? ORDER BY due_at LIMIT 1) AS first_due"""
+"""The names that are paused, the workers that are asked to finish, and a task that time has changed
+if there is one."""
+
+
 @lru_cache
 def due(lock: str) -> str:
     """The tasks that time has changed, those due longest first."""
@@ -290,9 +302,6 @@ WORKERS = "SELECT worker, names, last_seen, drain FROM worker ORDER BY worker"
 DRAIN = "UPDATE worker SET drain = 1 WHERE worker = ? AND last_seen >= ?"
 """Ask a worker to finish what it has."""
 
-DRAINING = "SELECT worker FROM worker WHERE drain = 1"
-"""The workers that are asked to finish."""
-
 FORGET_WORKERS = "DELETE FROM worker WHERE last_seen < ?"
 """Forget workers not heard of for long."""
 
@@ -301,15 +310,14 @@ DELETE = "DELETE FROM task WHERE id = ? AND status IN ('completed', 'failed', 'c
 
 
 @lru_cache
-def purge(statuses: int, *, by_name: bool) -> str:
+def purge(statuses: int, among: str, *, by_name: bool) -> str:
     """Delete finished tasks of some statuses, those that finished first."""
     candidates = " UNION ALL ".join(
         [_FINISHED.format("AND name = ?" if by_name else "")] * statuses
     )
-    return f"""
-        DELETE FROM task WHERE seq IN (
-            SELECT seq FROM ({candidates}) AS oldest ORDER BY finished_at, seq LIMIT ?)
-        RETURNING name, status"""
+    oldest = among.format(f"""
+            SELECT seq FROM ({candidates}) AS oldest ORDER BY finished_at, seq LIMIT ?""")
+    return f"DELETE FROM task WHERE {oldest} RETURNING name, status"
 
 
 _FINISHED = """

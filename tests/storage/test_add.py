@@ -50,6 +50,31 @@ def test_a_large_group_is_stored_whole(storage: Storage) -> None:
     assert storage.get([record.id for record in group]) == group
 
 
+def test_texts_of_a_large_group_come_back_as_they_were(storage: Storage) -> None:
+    """Storages may have a quicker way for many tasks, with characters of its own that mean more."""
+    odd = ["\\N", "\\.", "\t", "\n", "\r\n", "\\", "a\\tb", "'", "''", '"', "%s", "?", "é😀", ""]
+    texts = [text + end for end in ("", "x", "\\") for text in odd] * 2
+    group = [
+        a_record(f"t{place}", name=f"n{text}", parameters=f'"{text}"', metadata=text)
+        for place, text in enumerate(texts)
+    ]
+    assert add(storage, *group) == group
+    assert storage.get([record.id for record in group]) == group
+
+
+def test_a_conflict_among_many_holds_back_its_group_and_no_other(storage: Storage) -> None:
+    """Of groups with many members as of those with few; members that are known count as before."""
+    add(storage, a_record("a"))
+    first, second, third = ([a_record(f"{n}-{m}") for m in range(70)] for n in range(3))
+    groups = [[*first, a_record("a")], [*second, a_record("a", name="other")], third]
+    with storage.transaction():
+        answers = storage.add(groups, NOW)
+    assert [answers[0], answers[2]] == [groups[0], third]
+    assert refusal(answers[1]) == (Conflict, {"id": "a"})
+    assert storage.get(["0-69", "1-0", "2-69"]) == [first[69], None, third[69]]
+    assert storage.stats(NOW)["mail"].queued == 141
+
+
 def test_an_empty_group_is_answered_with_an_empty_list(storage: Storage) -> None:
     """No members, no records; no groups, no answers."""
     with storage.transaction():

@@ -9,12 +9,12 @@ from jsonrpc_qm.storage.sqlite import SqliteStorage
 
 NAMED = (
     "HOLDER NEXT_DUE COUNT TALLY READY NAMES_IN LIST_ALL LIST_BRANCH OVERDUE OLDEST"
-    " RUNNING DELETE LAST_SEQ STORED_FROM"
+    " RUNNING DELETE LAST_SEQ STORED_FROM BEFORE_CLAIMS"
 )
 
 STATEMENTS = {
     **{name: getattr(statements, name) for name in NAMED.split()},
-    "claim": statements.claim(3, ""),
+    "claim": statements.claim(3, "", SqliteStorage.among),
     "due": statements.due(""),
     "held": statements.held("VALUES (?, ?), (?, ?)"),
     "complete": statements.complete("VALUES (?, ?, ?), (?, ?, ?)"),
@@ -22,8 +22,8 @@ STATEMENTS = {
     "read": statements.read("?, ?, ?"),
     "by seq": statements.by_seq(2),
     "matching": statements.matching(2, "created_at >= ?"),
-    "purge": statements.purge(2, by_name=False),
-    "purge by name": statements.purge(2, by_name=True),
+    "purge": statements.purge(2, SqliteStorage.among, by_name=False),
+    "purge by name": statements.purge(2, SqliteStorage.among, by_name=True),
 }
 
 

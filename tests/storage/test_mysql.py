@@ -232,7 +232,7 @@ def test_the_locks_of_a_manager_that_vanished_are_freed(
 ) -> None:
     """In the middle of a transaction, and without a word; others wait for that, and go on."""
     monkeypatch.setattr(mysql_connections, "LONGEST_IDLE", 1)
-    monkeypatch.setitem(mysql_connections.CONNECTION, "read_timeout", 0.5)
+    monkeypatch.setattr(mysql_connections, "LONGEST_ANSWER", 0.5)
     token = started(storage, "a").token
     with Cable(server_url()) as cable, closing(MysqlStorage(cable.url)) as vanishing:
 

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -57,11 +58,11 @@ class Committer:
         """Entries that belong together; None at the end."""
         self._changes: int | None = None
         self._looked = 0.0
-        self._threads = [
+        self.threads = [
             threading.Thread(target=self._run, name=f"committer-{number}", daemon=True)
             for number in range(storage.writers)
         ]
-        for thread in self._threads:
+        for thread in self.threads:
             thread.start()
 
     def submit(self, entries: Sequence[Entry]) -> None:
@@ -78,13 +79,11 @@ class Committer:
             self._pending.put(entries)
         self._gathered.clear()
 
-    async def stop(self) -> None:
-        """Carry out what is waiting, then end the thread."""
+    def stop(self) -> None:
+        """Carry out what is waiting, then end the threads."""
         self._hand_over()
-        for _ in self._threads:
+        for _ in self.threads:
             self._pending.put(None)
-        for thread in self._threads:
-            await self._loop.run_in_executor(None, thread.join)
         self._patience.stop()
 
     def _run(self) -> None:
@@ -128,7 +127,8 @@ class Committer:
             if isinstance(answer, Unavailable | InternalError):
                 self._metrics.storage_failed("write")
         done.extend(zip(wanted, answers, strict=True))
-        self._loop.call_soon_threadsafe(self._resolve, done)
+        with suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._resolve, done)
 
     def _resolve(self, done: Committed) -> None:
         try:

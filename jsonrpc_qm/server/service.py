@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
@@ -22,6 +22,8 @@ from jsonrpc_qm.server.limits import Limits, QueueLimits
 from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
 from jsonrpc_qm.server.rates import RateBook
+from jsonrpc_qm.server.reader import Reader
+from jsonrpc_qm.server.threads import ended
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
 from jsonrpc_qm.storage.base import News, Storage
@@ -52,8 +54,7 @@ class Service(Manager):
         self._loop = asyncio.get_running_loop()
         self._looked_at = 0.0
         self._stopping = False
-        # One thread: a long list never holds up a commit, and many of them only each other.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._reader = Reader()
         self.metrics = Metrics()
         self._rates = RateBook(self.metrics.names.label)
         storage.watch(self._moved)
@@ -126,7 +127,7 @@ class Service(Manager):
     async def read(self, read: Callable[..., T], *args: Any) -> T:
         try:
             async with asyncio.timeout(patience.PATIENCE):
-                return await self._loop.run_in_executor(self._reader, read, *args)
+                return await self._reader.read(partial(read, *args))
         except TimeoutError:
             self.metrics.storage_failed("read")
             raise patience.unanswered() from None
@@ -259,8 +260,9 @@ class Service(Manager):
         await self.chores.stop()
         for task in self._background:
             task.cancel()
-        await self._committer.stop()
-        self._reader.shutdown()
+        self._committer.stop()
+        self._reader.stop()
+        await ended([*self._committer.threads, self._reader.thread])
 
     def start(self) -> None:
         """Begin with the chores."""

@@ -1,7 +1,9 @@
 """Connections to MySQL and MariaDB, which carry several statements in one round trip."""
 
 import socket
+import ssl
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import peewee
@@ -13,7 +15,8 @@ from jsonrpc_qm.storage.mysql_schema import collation
 
 CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
-    "read_timeout": 30,
+    # While it is being made; LONGEST_ANSWER later.
+    "read_timeout": 5,
     "write_timeout": 30,
     "charset": "utf8mb4",
     "autocommit": True,
@@ -24,9 +27,32 @@ CONNECTION: dict[str, Any] = {
     "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10",
 }
 
+LONGEST_ANSWER = 30.0
+"""Seconds after which a connection whose server does not answer is given up."""
+
 LONGEST_IDLE = 60
 """Seconds after which the server ends a transaction whose manager says nothing: it may be gone, and
 others wait for its locks."""
+
+
+def _unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+UNCHECKED = _unchecked()
+"""TLS with whoever answers, for the mode `preferred`."""
+
+
+class Connection(pymysql.Connection):  # type: ignore[misc]
+    """The driver's own, which is made much faster where no certificate is checked: the driver would
+    load all authorities of the system each time, some 60 ms in which nothing else goes on."""
+
+    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
+        context: ssl.SSLContext = super()._create_ssl_ctx(sslp or UNCHECKED)
+        return context
 
 
 def connect(options: dict[str, Any]) -> pymysql.Connection:
@@ -35,7 +61,8 @@ def connect(options: dict[str, Any]) -> pymysql.Connection:
     Raises:
         pymysql.Error: the server can't be reached or used.
     """
-    connection = pymysql.connect(**CONNECTION | options)
+    connection = Connection(**CONNECTION | options)
+    connection._read_timeout = LONGEST_ANSWER
     if "unix_socket" not in options:
         for option, value in tcp.OPTIONS.items():
             connection._sock.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -48,7 +75,10 @@ class Connections(peewee.MySQLDatabase):
     def __init__(self, options: dict[str, Any]) -> None:
         self._options = options
         self._opened: list[pymysql.Connection] = []
+        self._closed = False
         super().__init__(options["database"])
+        # Each thread has its own: none waits while another one connects.
+        self._lock = nullcontext()
 
     def _connect(self) -> Any:
         # Not peewee's own way: that would prefer another driver where it is installed.
@@ -61,6 +91,10 @@ class Connections(peewee.MySQLDatabase):
             cursor.execute(f"SET SESSION {_idle_limit(version)} = {LONGEST_IDLE}")
             cursor.execute(f"SET NAMES utf8mb4 COLLATE {collation(version)}")
         self._opened.append(connection)
+        if self._closed:
+            # Whoever was left behind while it waited for the server.
+            self.close_all()
+            raise pymysql.InterfaceError("the storage is closed")
         return connection
 
     def execute_all(self, statements: Sequence[str]) -> Any:
@@ -89,10 +123,15 @@ class Connections(peewee.MySQLDatabase):
         self.dispose()
 
     def close_all(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads, and make no more."""
+        self._closed = True
         self.dispose()
         while self._opened:
-            self._opened.pop()._force_close()
+            connection = self._opened.pop()
+            with suppress(OSError, AttributeError):  # it is closed already
+                # Closing would wait for the thread that waits for an answer.
+                connection._sock.shutdown(socket.SHUT_RDWR)
+            connection._force_close()
 
 
 def _idle_limit(version: str) -> str:

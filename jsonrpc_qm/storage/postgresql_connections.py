@@ -82,11 +82,18 @@ class Connections(peewee.PostgresqlDatabase):
         self._watch = watch
         self._opened: list[psycopg.Connection[Any]] = []
         self._inherited: list[psycopg.Connection[Any]] = []
+        self._closed = False
         super().__init__(place.shown, prefer_psycopg3=True)
+        # Each thread has its own: none waits while another one connects.
+        self._lock = nullcontext()
 
     def _connect(self) -> Any:
         connection = self._place.connect()
         self._opened.append(connection)
+        if self._closed:
+            # Whoever was left behind while it waited for the server.
+            self.close_all()
+            raise psycopg.InterfaceError("the storage is closed")
         return connection
 
     def get_tables(self, schema: str | None = None) -> list[str]:
@@ -146,7 +153,8 @@ class Connections(peewee.PostgresqlDatabase):
         self._watch.start()
 
     def close_all(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads, and make no more."""
+        self._closed = True
         self.dispose()
         while self._opened:
             self._opened.pop().close()

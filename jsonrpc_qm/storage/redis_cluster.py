@@ -122,4 +122,4 @@ class RedisClusterServer(RedisServer):
 
     def close(self) -> None:
         super().close()
-        self._threads.shutdown()
+        self._threads.shutdown(wait=False)

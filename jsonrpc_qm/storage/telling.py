@@ -24,6 +24,9 @@ logger = logging.getLogger("jsonrpc_qm.storage")
 AGAIN_AFTER = 1.0
 """Seconds between two tries to connect."""
 
+END_SECONDS = 2.0
+"""How long a thread may take to end."""
+
 MOST_WAITING = 10_000
 """How much may wait to be told while nobody can be; managers that are not told look each second."""
 
@@ -73,11 +76,11 @@ class Telling(ABC):
             thread.start()
 
     def close(self) -> None:
-        """End both threads."""
+        """End both threads; one whose server does not answer is left behind."""
         self._closed.set()
         self._waiting.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(END_SECONDS)
 
     def _hear(self, news: News) -> None:
         for heard in self._heard:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from jsonrpc_qm import open_storage
-from jsonrpc_qm.server import patience
+from jsonrpc_qm.server import patience, threads
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage import (
     clock,
@@ -23,6 +23,7 @@ from jsonrpc_qm.storage import (
     postgresql_watch,
     redis_news,
     redis_server,
+    telling,
 )
 from jsonrpc_qm.storage.base import News
 from tests.acceptance.rpc import RawCall, Refused, Rpc, until
@@ -73,6 +74,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql_watch, "LOOK_EVERY", 0.1)
     monkeypatch.setitem(postgresql_connections.CONNECTION, "connect_timeout", 2)
     monkeypatch.setitem(mysql_connections.CONNECTION, "read_timeout", 1)
+    monkeypatch.setattr(mysql_connections, "LONGEST_ANSWER", 1.0)
+    monkeypatch.setattr(threads, "END_SECONDS", 0.3)
+    monkeypatch.setattr(telling, "END_SECONDS", 0.3)
     monkeypatch.setattr(redis_server, "TIMEOUT", 0.5)
     monkeypatch.setattr(notices, "ASK_EVERY", 0.5)
     monkeypatch.setattr(redis_news, "ASK_EVERY", 0.5)
@@ -175,6 +179,21 @@ def test_a_database_that_cannot_be_reached_for_long(
 
     with manager(cable.url) as url, caplog.at_level("WARNING", "jsonrpc_qm.storage"):
         calls_during(url, freeze, end)
+
+
+def test_a_manager_stops_though_its_database_does_not_answer(cable: Cable) -> None:
+    """Soon, and no thread that waits for an answer keeps the process from ending."""
+    before = set(threading.enumerate())
+    with manager(cable.url) as url, Rpc(url) as rpc, ThreadPoolExecutor(2) as callers:
+        rpc("queue", name="mail", id="a")
+        cable.freeze()
+        for call in ("stats", "workers"):
+            callers.submit(is_done, rpc, call)
+        is_done(rpc, "queue", name="mail")
+        start = time.monotonic()
+    assert time.monotonic() - start < AT_MOST / 3
+    left = set(threading.enumerate()) - before
+    assert all(thread.daemon for thread in left)
 
 
 def test_news_come_again_after_their_connections_were_lost(cable: Cable) -> None:

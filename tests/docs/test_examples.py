@@ -31,6 +31,9 @@ COMMANDS = (
     "nginx",
     "docker",
     "kubectl",
+    "pg_basebackup",
+    "pg_ctl",
+    "psql",
     "#",
 )
 """What `sh setup` blocks, which are not run, may begin a line with."""

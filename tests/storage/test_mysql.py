@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from queue import Queue
 from threading import Barrier
 from typing import Any
@@ -25,7 +26,14 @@ from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Cancel, Complete
 from tests.records import NOW, a_record
 from tests.servers.cables import Cable
-from tests.servers.mysql import MysqlServer, empty_mysql_storage, mysql_server, server_url
+from tests.servers.certificates import make_certificate
+from tests.servers.mysql import (
+    FAST,
+    MysqlServer,
+    empty_mysql_storage,
+    mysql_server,
+    server_url,
+)
 from tests.storage.verbs import add, changed, claim, get, started
 
 ODD = "' \" \\ % %s ? \x01 \x7f \u2028 é e\u0301 😀 \n"
@@ -224,7 +232,7 @@ def test_the_locks_of_a_manager_that_vanished_are_freed(
 ) -> None:
     """In the middle of a transaction, and without a word; others wait for that, and go on."""
     monkeypatch.setattr(mysql_connections, "LONGEST_IDLE", 1)
-    monkeypatch.setitem(mysql_connections.CONNECTION, "read_timeout", 0.5)
+    monkeypatch.setattr(mysql_connections, "LONGEST_ANSWER", 0.5)
     token = started(storage, "a").token
     with Cable(server_url()) as cable, closing(MysqlStorage(cable.url)) as vanishing:
 
@@ -357,6 +365,18 @@ def test_credentials_and_certificates_are_in_the_url() -> None:
     assert "ssl" not in options_of("mysql://host/tasks")
     assert options_of("mysql://host/tasks?ssl-mode=disabled")["ssl_disabled"]
     assert options_of("mysql://host/tasks?unix-socket=/run/s")["unix_socket"] == "/run/s"
+
+
+def test_a_url_that_says_nothing_of_tls_takes_it_where_it_is(tmp_path: Path) -> None:
+    """Without loading the system's authorities, of which none would be asked."""
+    certificate = make_certificate(tmp_path / "certificate")
+    with (
+        closing(MysqlServer(*FAST, certificate=certificate)) as server,
+        closing(MysqlStorage(server.url)) as storage,
+    ):
+        assert storage.run("SHOW STATUS LIKE 'Ssl_cipher'").fetchone()[1]
+        context = storage.database.connection().ctx
+        assert context.cert_store_stats()["x509_ca"] == 0
 
 
 def test_a_storage_tells_its_place_without_credentials() -> None:

@@ -209,6 +209,7 @@ def beside(storage: Storage, settings: Settings) -> Iterator[Callable[[], Within
         _in_thread(storage, settings, access) as (started, loop),
         _on_hangup(lambda: loop.call_soon_threadsafe(access.reload), access),
     ):
+        logger.info("listens on %s, storage %s", started.url, storage.url)
         yield lambda: Within(started.url, started.endpoint, loop)
 
 

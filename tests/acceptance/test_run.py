@@ -115,6 +115,7 @@ def test_it_has_tokens_tls_and_limits(start: Start, tmp_path: Path) -> None:
     _, log = app.communicate(timeout=20)
     assert app.returncode == 0, log
     assert time.monotonic() - began < 5
+    assert f"listens on {url}, storage memory:" in log
     assert "Traceback" not in log
 
 

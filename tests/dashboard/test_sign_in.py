@@ -16,6 +16,7 @@ from jsonrpc_qm.access.tokens import new_token
 from jsonrpc_qm.server.running import Settings
 from tests.dashboard.browsers import picture
 from tests.dashboard.conftest import OpenPage
+from tests.dashboard.test_accessibility import complaints
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -65,6 +66,7 @@ def test_who_is_not_known_signs_in_and_out(manager: Client, open_page: OpenPage)
     page.get_by_role("heading", name="Sign in").wait_for()
     assert places(page) == []
     picture(page, "sign-in")
+    assert complaints(page) == []
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("The manager does not know this token.").wait_for()

@@ -27,6 +27,7 @@ async def sent_away(call: Caller, method: str, *args: object) -> float:
     with pytest.raises(Refused) as refusal:
         await call(method, *args)
     assert (refusal.value.code, refusal.value.message) == (-32006, "Unavailable")
+    assert refusal.value.data["reason"]
     after: float = refusal.value.data["retry_after"]
     return after
 

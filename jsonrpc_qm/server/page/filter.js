@@ -1,6 +1,7 @@
 // Which tasks are listed: the form above them.
 
 import { Component, createRef, html } from "./html.js";
+import { takeSearch } from "./keys.js";
 import { call } from "./rpc.js";
 import { replace, to } from "./route.js";
 import { STATUSES } from "./status.js";
@@ -41,6 +42,7 @@ export class Filter extends Component {
 
   async componentDidMount() {
     this.#show();
+    if (takeSearch()) this.#form.current.elements.query.focus();
     try {
       this.setState({ names: Object.keys((await call("stats")).names).sort() });
     } catch {

@@ -25,12 +25,22 @@ function move(by) {
   links[place < 0 ? 0 : Math.min(links.length - 1, Math.max(0, place + by))]?.focus();
 }
 
+let isSearching = false;
+
+// Whether the search field is to have the focus when it is there; asked once.
+export function takeSearch() {
+  const was = isSearching;
+  isSearching = false;
+  return was;
+}
+
 function search() {
-  const field = () => document.querySelector("[data-hotkey='/']");
-  if (!field()) {
+  const field = document.querySelector("[data-hotkey='/']");
+  if (field) field.focus();
+  else {
+    isSearching = true;
     go("#/tasks");
-    setTimeout(() => field()?.focus(), 50);
-  } else field().focus();
+  }
 }
 
 export function listen(help) {

@@ -15,10 +15,18 @@ const RUNNING_SHOWN = 100;
 const CHART_STEPS = 180;
 const RATES_EVERY = 5000; // milliseconds
 
+const NO_RATES = { interval: 10, names: {} }; // until they are there
+
 const TILES = ["queued", "scheduled", "started", "failed"];
 
 export class Overview extends LiveView {
-  #ratesAskedAt = -Infinity;
+  state = { error: null, rates: NO_RATES };
+  #ratesAskedAt = null;
+
+  // The rates of many names are large, so they come after the first look.
+  #isTimeForRates() {
+    return this.state.stats && performance.now() - (this.#ratesAskedAt ?? -Infinity) >= RATES_EVERY;
+  }
 
   async load() {
     const calls = [
@@ -26,7 +34,7 @@ export class Overview extends LiveView {
       ["workers"],
       ["list_tasks", { status: "started", limit: RUNNING_SHOWN }],
     ];
-    const asksForRates = performance.now() - this.#ratesAskedAt >= RATES_EVERY;
+    const asksForRates = this.#isTimeForRates();
     if (asksForRates) calls.push(["rates"]);
     const [stats, workers, running, rates] = await batch(calls);
     const found = {
@@ -37,7 +45,7 @@ export class Overview extends LiveView {
     if (asksForRates) {
       this.#ratesAskedAt = performance.now();
       found.rates = orNothing(rates);
-    }
+    } else if (this.#ratesAskedAt === null) this.soon();
     return found;
   }
 

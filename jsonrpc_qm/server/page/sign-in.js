@@ -56,7 +56,10 @@ export class SignIn extends Component {
   render(_, { wrong }) {
     return html`<form class="sign-in" method="post" onSubmit=${(event) => this.submit(event)}>
       <h1>Sign in</h1>
-      <p>This manager asks for a token.</p>
+      <p>
+        This manager asks for a token. Who keeps it makes one by ${" "}
+        <code>jsonrpc-qm token new --role operator</code>.
+      </p>
       ${wrong && html`<p class="trouble" role="alert">${wrong}</p>`}
       <label>
         Token

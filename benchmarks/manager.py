@@ -28,23 +28,27 @@ _anything = Reader(Answer[object])
 
 
 class Manager:
-    """A running manager, and a connection to look after it."""
+    """A running manager."""
 
-    def __init__(self, process: Process, port: int, connection: Connection) -> None:
+    def __init__(self, process: Process, port: int) -> None:
         self.process = process
         self.port = port
         self.url = f"http://{HOST}:{port}"
-        self._connection = connection
 
     def call(self, method: str, **params: Any) -> bytes:
         """Call a method; the body of its answer, which is no error."""
-        body = self._connection.call(request(method, **params))
+        body = self._ask(request(method, **params))
         _anything(body)
         return body
 
     def stats(self) -> Stats:
         """How many tasks there are."""
-        return _stats(self._connection.call(request("stats")))
+        return _stats(self._ask(request("stats")))
+
+    def _ask(self, body: bytes) -> bytes:
+        # A connection that is kept for later is closed while others are measured.
+        with Connection(self.port) as connection:
+            return connection.call(body)
 
     def expect(self, name: str, **counts: int) -> None:
         """Raise Broken unless `stats` counts the name's tasks so."""
@@ -71,9 +75,10 @@ def managed(storage_url: str) -> Iterator[Manager]:
     """A manager on a storage for as long as the block runs."""
     port = free_port()
     serve = ["jsonrpc_qm", "serve", "--storage", storage_url, "--port", str(port)]
-    with process(*serve) as started, connected(port, started.check) as connection:
+    with process(*serve) as started:
+        connected(port, started.check).close()
         try:
-            yield Manager(started, port, connection)
+            yield Manager(started, port)
         except Broken as error:
             error.add_note(started.said())
             raise

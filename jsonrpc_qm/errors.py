@@ -105,6 +105,16 @@ class Unavailable(QueueError):
         """`retry_after` in seconds: when another try makes sense."""
         return cls(reason, data={"retry_after": retry_after})
 
+    @classmethod
+    def in_doubt(cls, reason: str) -> "Unavailable":
+        """It may have been done: a client repeats nothing then that may not happen twice."""
+        return cls(reason, data={"retry_after": 1.0, "answer_lost": True})
+
+    @classmethod
+    def beyond(cls, reason: str, *, retry_after: float) -> "Unavailable":
+        """A limit is reached, which the caller is to know; else only the log has the reason."""
+        return cls(reason, data={"retry_after": retry_after, "reason": reason})
+
 
 class Forbidden(QueueError):
     """Forbidden"""

@@ -12,7 +12,8 @@ from uuid_utils import uuid7
 GROUPS = 16
 """As many as there are hexadecimal digits."""
 
-_DIGITS = {digit: place for place, digit in enumerate("0123456789abcdef")}
+_DIGITS = "0123456789abcdef"
+_GROUP_OF_DIGIT = {digit: group for group, digit in enumerate(_DIGITS)}
 
 
 @lru_cache(10_000)
@@ -23,10 +24,10 @@ def group_of(name: str) -> int:
 
 def group_in(id: str) -> int:
     """The group that an id tells; any, but always the same, for one that was not made here."""
-    digit = _DIGITS.get(id[-1:])
-    return group_of(id) if digit is None else digit
+    group = _GROUP_OF_DIGIT.get(id[-1:])
+    return group_of(id) if group is None else group
 
 
 def new_id(name: str) -> str:
     """An id for a new task of a name."""
-    return f"{str(uuid7())[:-1]}{group_of(name):x}"
+    return str(uuid7())[:-1] + _DIGITS[group_of(name)]

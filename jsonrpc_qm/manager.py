@@ -103,35 +103,34 @@ class QueueManager(Verbs):
 
         return register
 
-    def run(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 8642,
-        allow_anyone: bool = False,
-        **worker_options: Any,
-    ) -> None:
+    def run(self, **options: Any) -> None:
         """Serve the queue over HTTP and run the workers, both in this process, until it is stopped.
 
+            qm.run(port=8000, tokens="tokens.toml", concurrency=4)
+
+        The workers here need no token. Where there are files of tokens or certificates, SIGHUP has
+        them read again.
+
         Args:
-            host: where to listen.
-            port: the port; 0 takes a free one.
-            allow_anyone: whether `host` may be one that other machines reach, which may then do
-                everything. For tokens and TLS there is `jsonrpc-qm serve`.
-            worker_options: those of `jsonrpc_qm.worker.main.run_workers`, `concurrency` among them.
+            options: what `jsonrpc-qm serve` takes, by the names of its options: the fields of
+                `jsonrpc_qm.server.running.Settings`, with their defaults, sizes in bytes and
+                durations in seconds; and what `jsonrpc_qm.worker.main.run_workers` takes,
+                `concurrency` among it.
 
         Raises:
             OSError: it can't listen there.
-            InvalidParams: other machines could, and `allow_anyone` does not say so.
+            InvalidParams: an option of the manager has a wrong value, or a file can't be used, or
+                other machines could call and there are neither `tokens` nor `allow_anyone`.
+            TypeError: there is no such option.
         """
         # Imported here: a script that only queues needs no HTTP server.
-        from jsonrpc_qm.client.sync import Client
-        from jsonrpc_qm.server.running import Settings, in_background
+        from jsonrpc_qm.server.running import Settings, beside
         from jsonrpc_qm.worker.main import run_workers
 
-        settings = Settings(host=host, port=port, allow_anyone=allow_anyone)
-        with in_background(self.storage, settings) as url:
-            run_workers(self.registry, lambda: Client(url, retry_for=0), **worker_options)
+        for_manager = set(options) & set(Settings.__struct_fields__)
+        settings = Settings.of({name: options.pop(name) for name in for_manager})
+        with beside(self.storage, settings) as source:
+            run_workers(self.registry, source, **options)
 
     def work(self, **worker_options: Any) -> None:
         """Run the workers on the storage itself, without a server, until the process is stopped.

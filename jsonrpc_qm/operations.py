@@ -74,7 +74,8 @@ class Rules:
     def queue(self, call: p.QueueParams) -> Operation[Record]:
         """Store one task."""
         return Operation(
-            (Step("add", [[self.new_task(call)]]),), lambda added: _accepted(added[0])[0]
+            (Step("add", [[self._new_task(call, self.now())]]),),
+            lambda added: _accepted(added[0])[0],
         )
 
     def queue_many(self, call: p.QueueManyParams) -> Operation[list[Record]]:
@@ -179,9 +180,7 @@ class Rules:
 
     # -- parts --------------------------------------------------------------------------------
 
-    def new_task(self, call: p.QueueParams) -> Record:
-        """The record of a task that is queued now."""
-        now = self.now()
+    def _new_task(self, call: p.QueueParams, now: int) -> Record:
         run_at = now if call.delay is None else now + seconds(call.delay)
         if call.run_at is not None:
             if call.delay is not None:
@@ -215,10 +214,11 @@ class Rules:
 
     def _new_tasks(self, param: str, calls: Sequence[p.QueueParams]) -> list[Record]:
         check_length(param, calls)
+        now = self.now()
         tasks = []
         for place, call in enumerate(calls):
             try:
-                tasks.append(self.new_task(call))
+                tasks.append(self._new_task(call, now))
             except InvalidParams as error:
                 named = f"{param}[{place}].{error.data['param']}"
                 raise InvalidParams.of(named, error.data["reason"]) from None

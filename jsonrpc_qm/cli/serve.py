@@ -28,16 +28,6 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 COUNT = click.IntRange(min=1)
 
-LIMITS = (
-    "max_queued",
-    "max_queued_per_name",
-    "max_connections",
-    "max_connections_per_client",
-    "max_waiting_claims",
-    "max_waiting_per_client",
-)
-"""The options that are fields of the server's Limits."""
-
 logger = logging.getLogger("jsonrpc_qm.cli")
 
 
@@ -130,11 +120,9 @@ def serve(
 
         # Imported here because `--help` must not wait for an HTTP server.
         from jsonrpc_qm.server import running
-        from jsonrpc_qm.server.limits import Limits
 
         try:
-            limits = Limits(**{name: how.pop(name) for name in LIMITS})
-            settings = running.Settings(host=host, port=port, limits=limits, **how)
+            settings = running.Settings(host=host, port=port, **how)
             running.serve(storage, settings, on_ready=on_ready)
         except OSError as error:
             reason = _reason(error)

@@ -7,7 +7,7 @@ form is refused with InvalidParams before anything is sent.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
 
@@ -32,6 +32,9 @@ from jsonrpc_qm.task import Task
 from jsonrpc_qm.tracing import carried, with_carried
 
 T = TypeVar("T")
+
+MANY_WAIT = 600.0
+"""Seconds that a change of many tasks may take: some thousands are changed in one."""
 
 
 class ErrorObject(msgspec.Struct):
@@ -226,12 +229,12 @@ def change_many(method: str, which: Which) -> Call[int]:
     """`retry_many`, `cancel_many` and `delete_many`; many tasks take their time. Not repeated: the
     number would be of what was left, and `retry_many` could undo a failure that came in between."""
     params = _with_times({**which, "dry_run": which.get("dry_run") or None})
-    return _call(method, _COUNT, params, repeatable=False, wait=MAX_WAIT)
+    return replace(_call(method, _COUNT, params, repeatable=False), wait=MANY_WAIT)
 
 
 def purge(**filters: Any) -> Call[int]:
     """`purge`; deleting many tasks takes its time."""
-    return _call("purge", _COUNT, filters, wait=MAX_WAIT)
+    return replace(_call("purge", _COUNT, filters), wait=MANY_WAIT)
 
 
 def discover() -> Call[dict[str, Any]]:

@@ -145,7 +145,8 @@ def error_of(error: ErrorObject, endpoint: Endpoint) -> QueueError:
     if kind is InvalidParams and "param" in data:
         detail = f"{data['param']}: {data.get('reason', '')}"
     elif kind is Unavailable and not detail:
-        detail = f"{endpoint.url} is stopping, or can't reach its storage"
+        why = data.get("reason") or "it is stopping, or can't reach its storage"
+        detail = f"{endpoint.url}: {why}"
     elif isinstance(error.data, str):
         detail = error.data
     return kind(detail, data=data)

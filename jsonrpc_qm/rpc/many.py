@@ -14,7 +14,7 @@ from jsonrpc_qm import params as p
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.operations import Operation, check_length, moment_given
 from jsonrpc_qm.record import public_status
-from jsonrpc_qm.storage.base import Listing
+from jsonrpc_qm.storage.base import Listing, NameStats
 
 if TYPE_CHECKING:
     from jsonrpc_qm.rpc.manager import Manager
@@ -30,11 +30,24 @@ async def change_many(
 ) -> int:
     """Change what the call wants, of tasks in some states; how many were."""
     wanted = statuses if call.status is None else (call.status,)
+    if call.dry_run and call.ids is None and not listing_of(call).is_search:
+        return await _counted(manager, call.name, wanted)
     find = _listed if call.ids is None else _given
     batches = find(manager, call, wanted)
     if call.dry_run:
         return sum([len(ids) async for ids in batches])
     return sum([await manager.write(change(ids)) async for ids in batches])
+
+
+async def _counted(manager: "Manager", name: str | None, statuses: Sequence[str]) -> int:
+    """How many tasks there are, which the storage knows without looking at them."""
+    names = await manager.stats()
+    found = names.values() if name is None else [names.get(name, NameStats())]
+    return sum(
+        stats.queued + stats.scheduled if status == "queued" else getattr(stats, status)
+        for stats in found
+        for status in statuses
+    )
 
 
 async def _given(

@@ -64,7 +64,7 @@ class HttpCall(Call):
 
 
 class RpcEndpoint:
-    """Answers `POST /rpc`."""
+    """Answers `POST /rpc`, and calls that come another way."""
 
     def __init__(self, service: Service, door: Door, limits: Limits) -> None:
         self._service = service
@@ -92,17 +92,21 @@ class RpcEndpoint:
         if isinstance(body, web.Response):
             return body
         call = HttpCall(request, grant, self._waits)
-        try:
-            answer = await self._dispatcher.answer(body, call)
-        except asyncio.CancelledError:
-            self._service.give_back(call.claimed)
-            raise
+        answer = await self.answer(body, call)
         if answer is None:
             return web.Response(status=204)
         response = web.Response(body=answer, headers=HEADERS)
         if call.claimed:
             await self._deliver(request, response, call)
         return response
+
+    async def answer(self, body: bytes, call: Call) -> bytes | None:
+        """The answer to a request's body, if there is one; when cancelled, nothing stays taken."""
+        try:
+            return await self._dispatcher.answer(body, call)
+        except asyncio.CancelledError:
+            self._service.give_back(call.claimed)
+            raise
 
     async def _deliver(self, request: web.Request, response: web.Response, call: Call) -> None:
         """Write the answer here and now, and see that it arrives."""

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import re
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from aiohttp import ETag, hdrs, web
 
 from jsonrpc_qm.server.events import Events
+from jsonrpc_qm.server.page_script import joined
 from jsonrpc_qm.server.service import Service
 
 TYPES = {
@@ -22,8 +22,8 @@ TYPES = {
 }
 """What is served of the folder, by the ending of a file's name, and as what."""
 
-_IMPORTED = re.compile(r'^import .* from "\./([^"]+)";$', re.MULTILINE)
-"""What a module of ours imports: all are in one folder, but for libraries, which import none."""
+SCRIPT = "main.js"
+"""Where the page begins; all its modules are sent as one, under this name."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -82,32 +82,20 @@ class Page:
     @cached_property
     def _files(self) -> dict[str, PageFile]:
         folder = files("jsonrpc_qm.server").joinpath("page")
-        return {name: PageFile.of(name, entry.read_bytes()) for name, entry in _within(folder)}
+        found = {name: entry.read_bytes() for name, entry in _within(folder)}
+        modules = {name: found.pop(name).decode() for name in list(found) if name.endswith(".js")}
+        found[SCRIPT] = joined(modules, SCRIPT).encode()
+        return {name: PageFile.of(name, content) for name, content in found.items()}
 
     @cached_property
     def _version(self) -> str:
         every = "".join(f"{name} {file.digest}\n" for name, file in sorted(self._files.items()))
         return hashlib.sha256(every.encode()).hexdigest()[:16]
 
-    def _modules(self) -> list[str]:
-        """All modules; those first that the page can't begin without."""
-        needed = ["main.js"]
-        for name in needed:
-            text = self._files[name].plain.decode()
-            needed += [found for found in _IMPORTED.findall(text) if found not in needed]
-        modules = [name for name, file in self._files.items() if file.type == TYPES[".js"]]
-        return needed + sorted(set(modules) - set(needed))
-
     @cached_property
     def _index(self) -> PageFile:
-        # Named in the page, modules are fetched side by side instead of one import after another.
-        modules = "\n".join(
-            f'<link rel="modulepreload" href="page/{self._version}/{name}">'
-            for name in self._modules()
-        )
-        text = self._files["index.html"].plain.decode()
-        text = text.replace("<!-- modules -->", modules).replace("VERSION", self._version)
-        return PageFile.of("index.html", text.encode())
+        text = self._files["index.html"].plain.replace(b"VERSION", self._version.encode())
+        return PageFile.of("index.html", text)
 
 
 def _within(folder: Traversable, above: str = "") -> list[tuple[str, Traversable]]:

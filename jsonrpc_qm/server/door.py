@@ -7,6 +7,8 @@ from aiohttp import hdrs, web
 
 from jsonrpc_qm.access.grants import Grant, Role
 from jsonrpc_qm.server.access import Access, Hosts
+from jsonrpc_qm.server.metrics_endpoint import METRICS_PATH
+from jsonrpc_qm.server.refusals import Refusals
 
 COOKIE = "jsonrpc-qm"
 """Holds the token of a browser that has signed in."""
@@ -60,6 +62,7 @@ class Door:
         self._access = access
         self._hosts = hosts
         self._known: set[str] = set()
+        self._refusals = Refusals()
 
     def admit(self, request: web.Request) -> Grant | None:
         """What the caller may do; None when there are no tokens, and all may do everything.
@@ -80,17 +83,18 @@ class Door:
             scheme, _, token = said.partition(" ")
             if scheme.lower() != "bearer":
                 raise _unauthorized("this manager wants a bearer token")
-            return self.grant_of(token.strip())
+            return self.grant_of(token.strip(), request)
         cookie = request.cookies.get(COOKIE) if hdrs.COOKIE in headers else None
         if cookie is None:
             raise _unauthorized("this manager wants a bearer token")
         self.check_host(request)
-        return self.grant_of(cookie)
+        return self.grant_of(cookie, request)
 
-    def grant_of(self, token: str) -> Grant:
-        """What a token allows; TurnedAway when it is not known."""
+    def grant_of(self, token: str, request: web.Request, what: str = "a request") -> Grant:
+        """What a token allows; TurnedAway, and a line in the log, when it is not known."""
         grant = self._access.grant_of(token)
         if grant is None:
+            self._refusals.tell(request.remote, what)
             raise _unauthorized("this token is not known", error="invalid_token")
         return grant
 
@@ -125,8 +129,12 @@ class Door:
         if request.path in OPEN_PATHS or request.path.startswith(OPEN_FOLDER):
             return
         grant = self.admit(request)
-        if grant is not None and grant.role not in READERS:
+        if grant is None:
+            return
+        if grant.role not in READERS:
             raise TurnedAway(403, f"the role {grant.role} does not allow {request.path}")
+        if request.path == METRICS_PATH and not grant.everywhere:
+            raise TurnedAway(403, f"{METRICS_PATH} tells of all names, beyond this token's")
 
 
 def _unauthorized(reason: str, *, error: str = "") -> TurnedAway:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated
 
 import msgspec
 
@@ -20,19 +21,23 @@ LOOK_AGAIN = 0.05
 """Seconds that a count may be old when a call is refused by it."""
 
 
+Most = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a manager takes on at a time."""
 
-    max_connections: int = 10_000
-    max_connections_per_client: int = 5_000
+    max_connections: Most = 10_000
+    max_connections_per_client: Most = 5_000
     """Of one address."""
-    max_waiting_claims: int = 10_000
+    max_waiting_claims: Most = 10_000
     """Calls of `claim` and of `get_task` that wait."""
-    max_waiting_per_client: int = 5_000
+    max_waiting_per_client: Most = 5_000
     """Of one address."""
-    max_queued: int | None = None
+    max_queued: Most | None = None
     """Tasks that are queued or scheduled; None for any number."""
-    max_queued_per_name: int | None = None
+    max_queued_per_name: Most | None = None
+    """The same of each name."""
 
 
 class Share:
@@ -68,7 +73,7 @@ class Share:
             Unavailable: there are too many, of `what`.
         """
         if not self.has_room(client):
-            raise Unavailable.of(f"too many {what}", retry_after=COME_BACK_AFTER)
+            raise Unavailable.beyond(f"too many {what}", retry_after=COME_BACK_AFTER)
         self.take(client)
         try:
             yield
@@ -140,7 +145,7 @@ class QueueLimits:
         if self._refusal(tasks) is not None:
             await self._look(LOOK_AGAIN)
         if (refusal := self._refusal(tasks)) is not None:
-            raise Unavailable.of(refusal, retry_after=COME_BACK_AFTER)
+            raise Unavailable.beyond(refusal, retry_after=COME_BACK_AFTER)
 
     def _refusal(self, tasks: Counter[str]) -> str | None:
         if self._most is not None and self._total + tasks.total() > self._most:

@@ -15,10 +15,7 @@ LOOKS = 20
 
 def unanswered() -> Unavailable:
     """The error of such a call."""
-    doubt = Unavailable.of(f"the storage has not answered within {PATIENCE:g} s")
-    # A client repeats nothing then that may not happen twice.
-    doubt.data["answer_lost"] = True
-    return doubt
+    return Unavailable.in_doubt(f"the storage has not answered within {PATIENCE:g} s")
 
 
 class Patience:

@@ -2,26 +2,31 @@
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from jsonrpc_qm import tracing_setup
+from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.operations import MAX_PAYLOAD
 from jsonrpc_qm.server.access import Access, Hosts, check_address
-from jsonrpc_qm.server.app import MAX_BODY, calls_first, make_app
+from jsonrpc_qm.server.app import ENDPOINT, MAX_BODY, RpcEndpoint, calls_first, make_app
 from jsonrpc_qm.server.chores import KEEP_COMPLETED, KEEP_FAILED
 from jsonrpc_qm.server.connections import IDLE_SECONDS, Connections
 from jsonrpc_qm.server.delivery import set_keepalive
 from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.service import Service
+from jsonrpc_qm.server.within import Within
 from jsonrpc_qm.storage.base import Storage
 
 logger = logging.getLogger("jsonrpc_qm.server")
@@ -39,19 +44,24 @@ STOP_SECONDS = 1.0
 """How long running requests may take to finish when the manager stops."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a manager runs."""
+Bytes = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Settings(Limits, frozen=True, kw_only=True):
+    """How a manager runs, and what it takes on."""
 
     host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
+    """The address that it listens on."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = DEFAULT_PORT
     """0 takes a free one."""
-    max_body: int = MAX_BODY
+    max_body: Bytes = MAX_BODY
     """Bytes of a request's body."""
-    max_payload: int = MAX_PAYLOAD
+    max_payload: Bytes = MAX_PAYLOAD
     """Bytes of JSON of parameters, a result, an error, progress or metadata."""
-    keep_completed: float | None = KEEP_COMPLETED
+    keep_completed: Seconds | None = KEEP_COMPLETED
     """Seconds that completed tasks are kept; None for ever."""
-    keep_failed: float | None = KEEP_FAILED
+    keep_failed: Seconds | None = KEEP_FAILED
     """Seconds that failed and cancelled tasks are kept; None for ever."""
     tokens: str | None = None
     """The file of tokens; without one callers need none."""
@@ -65,7 +75,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The file with the certificate's key, if that is not in the same."""
     tls_ca: str | None = None
     """The file with the authorities that clients' certificates are to be from."""
-    limits: Limits = Limits()
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Settings":
+        """Settings from a program's own values; files may be paths.
+
+        Raises:
+            InvalidParams: a value is of a wrong type, or out of range.
+        """
+        plain = {
+            name: os.fspath(value) if isinstance(value, os.PathLike) else value
+            for name, value in options.items()
+        }
+        try:
+            return msgspec.convert(plain, cls)
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).rpartition(" - at `$.")
+            raise InvalidParams.of(place.rstrip("`"), reason) from None
 
     def access(self) -> Access:
         """What the files of tokens and certificates say.
@@ -78,6 +104,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Started(NamedTuple):
+    """A manager that answers."""
+
+    url: str
+    endpoint: RpcEndpoint
+
+
 @asynccontextmanager
 async def running(
     storage: Storage, settings: Settings, *, access: Access | None = None
@@ -88,24 +121,29 @@ async def running(
         OSError: it can't listen there.
         InvalidParams: it must not listen there, or can't use a file of the settings.
     """
-    access = access or settings.access()
+    async with _started(storage, settings, access or settings.access()) as started:
+        yield started.url
+
+
+@asynccontextmanager
+async def _started(storage: Storage, settings: Settings, access: Access) -> AsyncIterator[Started]:
     listening = _listen(settings, access)
     service = Service(
         storage,
         max_payload=settings.max_payload,
         keep_completed=settings.keep_completed,
         keep_failed=settings.keep_failed,
-        limits=settings.limits,
+        limits=settings,
     )
     tracing_setup.start("jsonrpc-qm")
     app = make_app(
         service,
         access=access,
         hosts=Hosts(settings.public_host),
-        limits=settings.limits,
+        limits=settings,
         max_body=settings.max_body,
     )
-    connections = Connections(settings.limits)
+    connections = Connections(settings)
     runner = web.AppRunner(
         app,
         # Off by default: a client that hung up would leave its claim waiting, and taking.
@@ -121,7 +159,8 @@ async def running(
     try:
         await web.SockSite(runner, listening, backlog=BACKLOG, ssl_context=access.tls).start()
         service.start()
-        yield _url(settings.host, listening, scheme="https" if access.tls else "http")
+        url = _url(settings.host, listening, scheme="https" if access.tls else "http")
+        yield Started(url, app[ENDPOINT])
     finally:
         service.stop_waiting()
         await runner.cleanup()
@@ -151,32 +190,70 @@ def in_background(storage: Storage, settings: Settings) -> Iterator[str]:
     Raises:
         OSError, InvalidParams: as `running`.
     """
-    started: Future[tuple[str, Callable[[], object]]] = Future()
+    with _in_thread(storage, settings, settings.access()) as (started, _):
+        yield started.url
+
+
+@contextmanager
+def beside(storage: Storage, settings: Settings) -> Iterator[Callable[[], Within]]:
+    """The same, for threads of this process: gives what makes its verbs for them.
+
+    In the main thread SIGHUP reads the files of tokens and certificates again meanwhile.
+
+    Raises:
+        OSError, InvalidParams: as `running`.
+    """
+    _allow_files()
+    access = settings.access()
+    with (
+        _in_thread(storage, settings, access) as (started, loop),
+        _on_hangup(lambda: loop.call_soon_threadsafe(access.reload), access),
+    ):
+        yield lambda: Within(started.url, started.endpoint, loop)
+
+
+@contextmanager
+def _in_thread(
+    storage: Storage, settings: Settings, access: Access
+) -> Iterator[tuple[Started, asyncio.AbstractEventLoop]]:
+    begun: Future[tuple[Started, asyncio.AbstractEventLoop]] = Future()
+    stop = asyncio.Event()
 
     async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        async with running(storage, settings) as url:
-            started.set_result((url, lambda: loop.call_soon_threadsafe(stop.set)))
+        async with _started(storage, settings, access) as started:
+            begun.set_result((started, asyncio.get_running_loop()))
             await stop.wait()
 
     def run_in_thread() -> None:
         try:
             asyncio.run(run())
         except BaseException as error:
-            if started.done():
+            if begun.done():
                 logger.exception("the manager broke")
             else:
-                started.set_exception(error)
+                begun.set_exception(error)
 
     thread = threading.Thread(target=run_in_thread, name="manager", daemon=True)
     thread.start()
-    url, stop = started.result()
+    started, loop = begun.result()
     try:
-        yield url
+        yield started, loop
     finally:
-        stop()
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+@contextmanager
+def _on_hangup(act: Callable[[], object], access: Access) -> Iterator[None]:
+    """Have SIGHUP do this in the block, where it can, and where there is anything to read again."""
+    if not access.has_files or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, lambda number, frame: act())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def serve(

@@ -41,7 +41,7 @@ class SignIn:
         """From `{"token": ...}` to the cookie, and what the token allows."""
         self._check(request)
         token = await _token(request)
-        grant = self._door.grant_of(token)
+        grant = self._door.grant_of(token, request, "sign-in")
         audit.info("%s %s at %s: sign-in: done", grant.role, grant.id, request.remote)
         response = web.json_response({"id": grant.id, "role": grant.role, "names": grant.names})
         response.set_cookie(COOKIE, token, max_age=SIGNED_IN_FOR, **_rules(request))

@@ -1,7 +1,6 @@
 """MySQL and MariaDB: several managers, on any number of machines, share one queue."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -16,7 +15,8 @@ from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import mysql_statements, statements
 from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
-from jsonrpc_qm.storage.mysql_connections import CONNECTION, Connections
+from jsonrpc_qm.storage.clock import ServerClock
+from jsonrpc_qm.storage.mysql_connections import Connections, connect
 from jsonrpc_qm.storage.mysql_news import MysqlNews
 from jsonrpc_qm.storage.mysql_schema import collation, create_tables
 from jsonrpc_qm.storage.mysql_url import options_of, without_credentials
@@ -26,9 +26,6 @@ from jsonrpc_qm.storage.upgrade import Upgrade
 from jsonrpc_qm.transitions import claimed
 
 logger = logging.getLogger("jsonrpc_qm.storage")
-
-ASK_TIME_EVERY = 30.0
-"""Seconds after which the server is asked anew how far its clock is from ours."""
 
 SCHEMA_LOCK_SECONDS = 30
 
@@ -68,9 +65,8 @@ class MysqlStorage(SqlStorage):
         self.url = without_credentials(url)
         options = options_of(url)
         self._connections = Connections(options)
-        self._news = MysqlNews(lambda: pymysql.connect(**CONNECTION | options))
-        self._ahead = 0
-        self._asked_at = -ASK_TIME_EVERY
+        self._news = MysqlNews(lambda: connect(options))
+        self._clock = ServerClock(self._server_time)
         self._most_bytes = MOST_BYTES
         super().__init__(self._connections)
         try:
@@ -94,6 +90,7 @@ class MysqlStorage(SqlStorage):
                 flush,
             )
         self._warn_of_binlog()
+        self._clock.set()
         lock = self.run(
             "SELECT get_lock(concat('jsonrpc_qm:', left(sha2(database(), 256), 32)), ?)",
             (SCHEMA_LOCK_SECONDS,),
@@ -116,13 +113,11 @@ class MysqlStorage(SqlStorage):
                 sync_binlog,
             )
 
+    def _server_time(self) -> int:
+        return int(self.run("SELECT unix_timestamp(now(6)) * 1000000").fetchone()[0])
+
     def now(self) -> int:
-        if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
-            with self.translated():
-                row = self.run("SELECT unix_timestamp(now(6)) * 1000000").fetchone()
-            self._ahead = int(row[0]) - time.time_ns() // 1000
-            self._asked_at = time.monotonic()
-        return time.time_ns() // 1000 + self._ahead
+        return self._clock.now()
 
     # -- running statements -------------------------------------------------------------------
 
@@ -152,9 +147,9 @@ class MysqlStorage(SqlStorage):
         self._local.in_transaction = begun or BEGIN in sql
         try:
             return self._connections.execute_all(sql)
-        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+        except (pymysql.OperationalError, pymysql.InterfaceError):
             # Whether it was committed nobody knows.
-            if begun or COMMIT in sql or _code(error) in COLLISIONS:
+            if begun or COMMIT in sql or self._connections.is_usable():
                 raise
         # The server was restarted since this connection was used; nothing has been done yet.
         self._connections.drop()
@@ -213,9 +208,15 @@ class MysqlStorage(SqlStorage):
 
     def begin(self) -> None:
         self.run_soon(BEGIN)
+        self._clock.set_now_and_then()
 
     def commit(self) -> None:
-        self.run(COMMIT)
+        try:
+            self.run(COMMIT)
+        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+            if self._connections.is_usable():
+                raise
+            raise Unavailable.in_doubt(self._given_up(error)) from error
 
     def roll_back(self) -> None:
         self._local.waiting = []
@@ -223,7 +224,7 @@ class MysqlStorage(SqlStorage):
             return
         try:
             self.run("ROLLBACK")
-        except (peewee.DatabaseError, peewee.InterfaceError):
+        except pymysql.Error:
             # The server rolls back what has lost its connection.
             self._connections.drop()
 
@@ -237,10 +238,15 @@ class MysqlStorage(SqlStorage):
                 raise Overtaken.of("transactions were in each other's way") from error
             if isinstance(error, BROKEN):
                 raise
-            reason = _reason(error)
-            logger.warning("%s: %s", self.url, reason)
-            self._connections.drop()
-            raise Unavailable.of(f"the database {self.url} can't be used ({reason})") from error
+            raise Unavailable.of(self._given_up(error)) from error
+
+    def _given_up(self, error: Exception) -> str:
+        """What a caller is told; the connection is not used again, for the server may be a replica
+        by now."""
+        reason = _reason(error)
+        logger.warning("%s: %s", self.url, reason)
+        self._connections.drop()
+        return f"the database {self.url} can't be used ({reason})"
 
     # -- verbs --------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Connections to MySQL and MariaDB, which carry several statements in one round trip."""
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import peewee
 import pymysql
 from pymysql.constants import CLIENT
 
+from jsonrpc_qm.storage import tcp
 from jsonrpc_qm.storage.mysql_schema import collation
 
 CONNECTION: dict[str, Any] = {
@@ -19,28 +21,44 @@ CONNECTION: dict[str, Any] = {
     # The number of rows of an UPDATE is of those that it found, not only of those that it changed.
     "client_flag": CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
     "sql_mode": "STRICT_ALL_TABLES",
-    # Threads may be idle for long.
-    "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, "
-    "wait_timeout = 2147483",
+    "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10",
 }
+
+LONGEST_IDLE = 60
+"""Seconds after which the server ends a transaction whose manager says nothing: it may be gone, and
+others wait for its locks."""
+
+
+def connect(options: dict[str, Any]) -> pymysql.Connection:
+    """A new connection; `options` are those of a URL.
+
+    Raises:
+        pymysql.Error: the server can't be reached or used.
+    """
+    connection = pymysql.connect(**CONNECTION | options)
+    if "unix_socket" not in options:
+        for option, value in tcp.OPTIONS.items():
+            connection._sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return connection
 
 
 class Connections(peewee.MySQLDatabase):
     """A connection a thread, all of which any thread may close."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._options = CONNECTION | options
+        self._options = options
         self._opened: list[pymysql.Connection] = []
         super().__init__(options["database"])
 
     def _connect(self) -> Any:
         # Not peewee's own way: that would prefer another driver where it is installed.
-        connection = pymysql.connect(**self._options)
+        connection = connect(self._options)
+        version = connection.get_server_info()
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             # Moments of the server are read without it changing the hour.
             cursor.execute("SET SESSION time_zone = '+00:00'")
-            version = connection.get_server_info()
+            cursor.execute(f"SET SESSION {_idle_limit(version)} = {LONGEST_IDLE}")
             cursor.execute(f"SET NAMES utf8mb4 COLLATE {collation(version)}")
         self._opened.append(connection)
         return connection
@@ -55,6 +73,10 @@ class Connections(peewee.MySQLDatabase):
         for _ in statements[1:]:
             cursor.nextset()
         return cursor
+
+    def is_usable(self) -> bool:
+        """Whether this thread's connection can still be used."""
+        return not self.is_closed() and bool(self.connection().open)
 
     def drop(self) -> None:
         """Forget this thread's connection; the next statement makes a new one."""
@@ -71,3 +93,8 @@ class Connections(peewee.MySQLDatabase):
         self.dispose()
         while self._opened:
             self._opened.pop()._force_close()
+
+
+def _idle_limit(version: str) -> str:
+    """What ends idle transactions; of MySQL only what ends any idle session."""
+    return "idle_transaction_timeout" if "mariadb" in version.lower() else "wait_timeout"

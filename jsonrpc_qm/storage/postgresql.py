@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -15,6 +14,7 @@ from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.record import FIELDS, Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Overtaken, Page, Sighting
+from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.postgresql_statements import (
@@ -25,16 +25,15 @@ from jsonrpc_qm.storage.postgresql_statements import (
     unnested,
     with_marks,
 )
+from jsonrpc_qm.storage.postgresql_watch import Watch
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
-ASK_TIME_EVERY = 30.0
-"""Seconds after which the server is asked anew how far its clock is from ours."""
-
-BEGIN = "BEGIN"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""The statements are made for this isolation, whatever the database's default is."""
 
 SCHEMA_LOCK = 0x6A72716D
 """The advisory lock under which a manager looks after the schema."""
@@ -73,24 +72,24 @@ class PostgresqlStorage(SqlRowsStorage):
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         place = Place(url)
         self.url = place.shown
-        self._connections = Connections(place)
-        self._notices = Notices(place.connect)
+        self._watch = Watch()
+        self._connections = Connections(place, self._watch)
+        self._notices = Notices(place.connect, self._watch)
         self._pid = os.getpid()
-        self._ahead = 0
-        self._asked_at = -ASK_TIME_EVERY
+        self._clock = ServerClock(self._server_time)
         super().__init__(self._connections)
         try:
             with self.translated():
                 self._create_schema(upgrade)
-                self._ask_time()
+                self._clock.set()
                 self._warn_of_losses()
         except BaseException as error:
             self.close()
             if isinstance(error, ERRORS):
                 # What it may not do, for one.
-                raise self._unavailable(error) from error
+                raise Unavailable.of(self._given_up(error)) from error
             raise
-        self._connections.limited = True
+        self._watch.start()
 
     def _create_schema(self, upgrade: Upgrade) -> None:
         self.run_soon(BEGIN)
@@ -107,10 +106,9 @@ class PostgresqlStorage(SqlRowsStorage):
             self.roll_back()
             raise
 
-    def _ask_time(self) -> None:
+    def _server_time(self) -> int:
         row = self.run("SELECT extract(epoch FROM clock_timestamp()) * 1000000").fetchone()
-        self._ahead = int(row[0]) - time.time_ns() // 1000
-        self._asked_at = time.monotonic()
+        return int(row[0])
 
     def _warn_of_losses(self) -> None:
         for setting in ("fsync", "synchronous_commit"):
@@ -122,7 +120,7 @@ class PostgresqlStorage(SqlRowsStorage):
                 )
 
     def now(self) -> int:
-        return time.time_ns() // 1000 + self._ahead
+        return self._clock.now()
 
     # -- running statements -------------------------------------------------------------------
 
@@ -201,8 +199,7 @@ class PostgresqlStorage(SqlRowsStorage):
     def begin(self) -> None:
         self.run_soon(BEGIN)
         self.run_soon(SETTINGS)
-        if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
-            self._ask_time()
+        self._clock.set_now_and_then()
 
     def commit(self) -> None:
         try:
@@ -210,10 +207,7 @@ class PostgresqlStorage(SqlRowsStorage):
         except LOST as error:
             if self._connections.is_usable():
                 raise
-            doubt = self._unavailable(error)
-            # A client repeats nothing then that may not happen twice.
-            doubt.data["answer_lost"] = True
-            raise doubt from error
+            raise Unavailable.in_doubt(self._given_up(error)) from error
         self._local.is_open = False
 
     def roll_back(self) -> None:
@@ -236,18 +230,19 @@ class PostgresqlStorage(SqlRowsStorage):
             if state in OVERTAKEN:
                 raise Overtaken.of("another transaction was faster") from error
             if state in UNPREPARED:
-                raise self._unavailable(error, f"; put {PREPARED}=off into its URL") from error
+                hint = f"; put {PREPARED}=off into its URL"
+                raise Unavailable.of(self._given_up(error, hint)) from error
             if isinstance(error, BROKEN):
                 raise
-            raise self._unavailable(error) from error
+            raise Unavailable.of(self._given_up(error)) from error
 
-    def _unavailable(self, error: Exception, hint: str = "") -> Unavailable:
+    def _given_up(self, error: Exception, hint: str = "") -> str:
         """What a caller is told; the connection is not used again, for the server may be a standby
         by now."""
         reason = (str(error).strip() or type(error).__name__).splitlines()[0] + hint
         logger.warning("%s: %s", self.url, reason)
         self._connections.drop()
-        return Unavailable.of(f"the database {self.url} can't be used ({reason})")
+        return f"the database {self.url} can't be used ({reason})"
 
     def _leave_parents_alone(self) -> None:
         """After a fork: the connections are the parent's."""
@@ -319,6 +314,7 @@ class PostgresqlStorage(SqlRowsStorage):
 
     def close(self) -> None:
         self._leave_parents_alone()
+        self._watch.close()
         self._notices.close()
         self._connections.close_all()
 

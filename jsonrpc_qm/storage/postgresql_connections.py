@@ -1,10 +1,7 @@
 """Connections to PostgreSQL: how they are made, how long they may take, and how they end."""
 
-import socket
-import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -13,25 +10,20 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.storage import tcp
+from jsonrpc_qm.storage.postgresql_watch import Watch
 
 CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
-    # Milliseconds that sent data may stay unacknowledged.
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
+    "tcp_user_timeout": tcp.USER_TIMEOUT,
+    "keepalives_idle": tcp.IDLE,
+    "keepalives_interval": tcp.INTERVAL,
+    "keepalives_count": tcp.COUNT,
     # Of several hosts, the one that is no standby.
     "target_session_attrs": "read-write",
     "application_name": "jsonrpc-qm",
 }
 """What holds unless the URL says otherwise."""
-
-LONGEST_STATEMENT = 45.0
-"""Seconds after which a connection whose server does not answer is given up."""
-
-LOOK_EVERY = 5.0
-"""Seconds between two looks for such connections."""
 
 PREPARED = "prepared_statements"
 """The member of a URL's query that is ours: `off` for a PgBouncer that can't do them."""
@@ -85,23 +77,14 @@ def forget(notice: psycopg.Notify) -> None:
 class Connections(peewee.PostgresqlDatabase):
     """A connection a thread, all of which any thread may close."""
 
-    limited = False
-    """Whether statements must end within LONGEST_STATEMENT."""
-
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, watch: Watch) -> None:
         self._place = place
+        self._watch = watch
         self._opened: list[psycopg.Connection[Any]] = []
         self._inherited: list[psycopg.Connection[Any]] = []
-        self._begun: dict[psycopg.Connection[Any], float] = {}
-        """When the statements that are under way have begun."""
-        self._watch: threading.Thread | None = None
-        self._closed = threading.Event()
         super().__init__(place.shown, prefer_psycopg3=True)
 
     def _connect(self) -> Any:
-        if self._watch is None:
-            self._watch = threading.Thread(target=self._look, name="postgresql", daemon=True)
-            self._watch.start()
         connection = self._place.connect()
         self._opened.append(connection)
         return connection
@@ -136,20 +119,11 @@ class Connections(peewee.PostgresqlDatabase):
     def _in_use(self) -> "Iterator[psycopg.Connection[Any]]":
         """This thread's connection, which is looked after while statements are under way."""
         connection = self.connection()
-        self._begun[connection] = time.monotonic()
+        self._watch.begin(connection)
         try:
             yield connection
         finally:
-            del self._begun[connection]
-
-    def _look(self) -> None:
-        """Give up on servers that are there and do not answer: only we can end that."""
-        while not self._closed.wait(LOOK_EVERY):
-            latest = time.monotonic() - LONGEST_STATEMENT
-            for connection, begun in list(self._begun.items()):
-                if self.limited and begun < latest:
-                    with suppress(OSError, psycopg.Error):
-                        _hang_up(connection.fileno())
+            self._watch.end(connection)
 
     def is_usable(self) -> bool:
         """Whether this thread's connection can still be used."""
@@ -168,13 +142,11 @@ class Connections(peewee.PostgresqlDatabase):
         """Never use or close the connections of a parent process: they are in use there."""
         self._inherited.extend(self._opened)
         self._opened.clear()
-        self._begun.clear()
-        self._watch = None
         self.dispose()
+        self._watch.start()
 
     def close_all(self) -> None:
         """Close the connections of all threads."""
-        self._closed.set()
         self.dispose()
         while self._opened:
             self._opened.pop().close()
@@ -187,9 +159,3 @@ def _together(
     if statements > 1 and psycopg.Pipeline.is_supported():
         return connection.pipeline()
     return nullcontext()
-
-
-def _hang_up(number: int) -> None:
-    """Shut a socket down, which the thread that waits for it takes for a lost connection."""
-    with socket.socket(fileno=socket.dup(number)) as copy:
-        copy.shutdown(socket.SHUT_RDWR)

@@ -68,7 +68,7 @@ class RedisStorage(TellsMoves):
         self._recent = Recent()
 
     def now(self) -> int:
-        return self._server.now()
+        return self._server.clock.now()
 
     # -- transactions -------------------------------------------------------------------------
 
@@ -77,6 +77,9 @@ class RedisStorage(TellsMoves):
         with self._turn:
             if self._open_view() is not None:
                 raise RuntimeError("transactions do not nest")
+            with suppress(Unavailable):
+                # Others may not need what is away; how far the clocks are apart is known.
+                self._server.clock.set_now_and_then()
             view = self._own.view = self._new_view()
             try:
                 yield
@@ -174,13 +177,15 @@ class RedisStorage(TellsMoves):
 
     def sweep(self, now: int, limit: int = SWEEP_LIMIT) -> Swept:
         view, shards = self._writing(), self._shards
+        # When none is, asking all says why.
+        reached = self._server.reached(shards.all) or shards.all
         if not shards.is_one:
-            self._transactions.settle_all()
-        records = redis_tasks.sweep(view, now, limit, shards=shards.all)
-        names = view.names()
+            self._transactions.settle_all(reached)
+        records = redis_tasks.sweep(view, now, limit, shards=reached)
+        names = view.names(reached)
         running = sorted(names.keys() - view.paused(names))
         sizes = [Size(key=shards.of(name).ready(name)) for name in running]
-        dues = [Range(key=keys.due, limit=1) for keys in shards.all]
+        dues = [Range(key=keys.due, limit=1) for keys in reached]
         answers = view.ask([*sizes, *dues])
         ready = zip(running, answers[: len(sizes)], strict=True)
         due = [member for members in answers[len(sizes) :] for member in members]

@@ -10,8 +10,9 @@ import redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
 
+from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_reads import Command
-from jsonrpc_qm.storage.redis_server import RedisServer, settings_of
+from jsonrpc_qm.storage.redis_server import FAULTS, RedisServer, settings_of
 from jsonrpc_qm.storage.redis_shards import SHARDS, common_begin
 
 T = TypeVar("T")
@@ -79,6 +80,28 @@ class RedisClusterServer(RedisServer):
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    def _begin_anew(self) -> None:
+        """Nothing to do: the driver has asked which node is the one to use."""
+
+    def reached(self, shards: Sequence[Keys]) -> Sequence[Keys]:
+        with self.translated():
+            nodes = {keys: self._client.get_node_from_key(keys.tasks) for keys in shards}
+            first = {nodes[keys].name: keys for keys in reversed(shards)}
+            asked = [partial(self._answers, nodes[keys], keys) for keys in first.values()]
+            there = dict(zip(first, self.together(asked), strict=True))
+            if not all(there.values()):
+                # Another node may have taken its place.
+                self._client.nodes_manager.initialize()
+        return [keys for keys, node in nodes.items() if there[node.name]]
+
+    def _answers(self, node: ClusterNode, keys: Keys) -> bool:
+        """Whether a node gives what is in a shard of its."""
+        try:
+            self._client.get_redis_connection(node).exists(keys.tasks)
+        except FAULTS:
+            return False
+        return True
 
     def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         if len(calls) < 2:

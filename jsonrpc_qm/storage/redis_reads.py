@@ -236,9 +236,9 @@ class Reads:
             found.update(self._counts[key])
         return {field: number for field, number in found.items() if number}
 
-    def names(self) -> dict[str, int]:
-        """How many tasks each name has."""
-        return self.counts([keys.names for keys in self.shards.all])
+    def names(self, shards: Iterable[Keys] | None = None) -> dict[str, int]:
+        """How many tasks each name has; those in some shards, or all."""
+        return self.counts([keys.names for keys in shards or self.shards.all])
 
     def ask(self, queries: Sequence[Range | Size]) -> list[Any]:
         """What sorted sets hold, read together."""

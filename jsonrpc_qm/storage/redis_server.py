@@ -1,8 +1,6 @@
 """The Redis that holds a queue: connections, clock, scripts, and what its settings promise."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
@@ -17,6 +15,9 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
+from jsonrpc_qm.storage import tcp
+from jsonrpc_qm.storage.clock import ServerClock
+from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_reads import Command
 from jsonrpc_qm.storage.redis_shards import SHARDS, Shards, common_begin
 
@@ -24,9 +25,6 @@ logger = logging.getLogger("jsonrpc_qm.storage")
 
 SCHEMA_VERSIONS = {1: 1, SHARDS: 2}
 """By the number of shards that a queue is in, which stays as it was when the queue began."""
-
-ASK_TIME_EVERY = 30.0
-"""Seconds after which the server is asked anew how far its clock is from ours."""
 
 DEFAULT_PREFIX = "jsonrpc-qm"
 
@@ -38,6 +36,9 @@ TRIES_AGAIN = 3
 
 FAULTS = (redis.RedisError, RedisClusterException, OSError)
 """What the driver raises when a server can't be used."""
+
+LOST = (redis.ConnectionError, redis.TimeoutError)
+"""Those after which nobody knows what the server has done."""
 
 T = TypeVar("T")
 
@@ -76,11 +77,10 @@ class RedisServer:
         scheme = parts.scheme.removesuffix("+cluster")
         query = "&".join(filter(None, options))
         self._address = urlunsplit(parts._replace(scheme=scheme, query=query))
+        self.clock = ServerClock(self._server_time)
+        self._client: Any = None
         with self.translated():
             self._client = self.connect(Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES_AGAIN))
-        self._clock = threading.Lock()
-        self._ahead: int | None = None
-        self._asked_at = -ASK_TIME_EVERY
 
     def connect(self, retry: Retry) -> Any:
         """A client of its own.
@@ -94,6 +94,7 @@ class RedisServer:
                 socket_connect_timeout=5.0,
                 socket_timeout=TIMEOUT,
                 socket_keepalive=True,
+                socket_keepalive_options=tcp.OPTIONS,
                 health_check_interval=30,
                 retry=retry,
                 client_name="jsonrpc-qm",
@@ -108,7 +109,17 @@ class RedisServer:
             yield
         except FAULTS as error:
             logger.warning("%s: %s", self.url, error)
+            self._begin_anew()
             raise Unavailable.of(f"the Redis {self.url} can't be used: {error}") from error
+
+    def _begin_anew(self) -> None:
+        """Use no connection again that there is: the server at its end may be a replica by now."""
+        if self._client is not None:
+            self._client.connection_pool.disconnect(inuse_connections=False)
+
+    def reached(self, shards: Sequence[Keys]) -> Sequence[Keys]:
+        """Those of the shards that can be asked now."""
+        return shards
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """Carry out commands, each with a key, at one moment."""
@@ -133,25 +144,10 @@ class RedisServer:
             except redis.exceptions.NoScriptError:
                 return self._client.eval(script.text, len(keys), *keys, *args)
 
-    def now(self) -> int:
-        """The server's clock, in microseconds."""
-        with self._clock:
-            if time.monotonic() - self._asked_at >= ASK_TIME_EVERY:
-                self._ask_time()
-            assert self._ahead is not None
-            return time.time_ns() // 1000 + self._ahead
-
-    def _ask_time(self) -> None:
-        try:
-            with self.translated():
-                seconds, micros = self._time()
-        except Unavailable:
-            # Others may not need what is away; how far the clocks are apart is known.
-            if self._ahead is None:
-                raise
-        else:
-            self._ahead = int(seconds) * 1_000_000 + int(micros) - time.time_ns() // 1000
-        self._asked_at = time.monotonic()
+    def _server_time(self) -> int:
+        with self.translated():
+            seconds, micros = self._time()
+        return int(seconds) * 1_000_000 + int(micros)
 
     def _time(self) -> tuple[int, int]:
         """Seconds and microseconds of the clock that leases are judged by."""
@@ -169,6 +165,7 @@ class RedisServer:
             self._client.set(key, SCHEMA_VERSIONS[self.shards], nx=True)
             stored = int(self._client.get(key) or SCHEMA_VERSIONS[self.shards])
             settings = self._settings()
+        self.clock.set()
         for shards, version in SCHEMA_VERSIONS.items():
             if version == stored:
                 for where, found in settings.items():

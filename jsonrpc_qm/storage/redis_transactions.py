@@ -12,7 +12,8 @@ and the transaction is given up, which its own manager is then told when it want
 import logging
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -23,7 +24,7 @@ from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.base import Overtaken
 from jsonrpc_qm.storage.redis_commit import Commit
 from jsonrpc_qm.storage.redis_keys import Keys
-from jsonrpc_qm.storage.redis_server import RedisServer
+from jsonrpc_qm.storage.redis_server import LOST, RedisServer
 from jsonrpc_qm.storage.redis_shards import Shards
 
 logger = logging.getLogger("jsonrpc_qm.storage")
@@ -87,6 +88,7 @@ class Transactions:
 
         Raises:
             Overtaken: what it read has changed; nothing is written.
+            Unavailable: nothing is written; or, with `answer_lost`, it may be.
         """
         parts = list(commits)
         for commit in commits:
@@ -103,11 +105,15 @@ class Transactions:
     def _write(self, commit: Commit, decision: bytes = b"", latest: int = 0) -> int | bytes:
         """What lua/commit.lua answers."""
         shard = commit.shard
-        answer: int | bytes = self._server.script(
-            "commit",
-            [shard.of(f"commit:{self._manager}"), shard.locks, shard.decisions, *commit.keys],
-            [commit.mark, commit.packed(), decision, latest],
-        )
+        keys = [shard.of(f"commit:{self._manager}"), shard.locks, shard.decisions, *commit.keys]
+        try:
+            answer: int | bytes = self._server.script(
+                "commit", keys, [commit.mark, commit.packed(), decision, latest]
+            )
+        except Unavailable as error:
+            if isinstance(error.__cause__, LOST):
+                raise Unavailable.in_doubt(error.detail) from error
+            raise
         return answer
 
     def _succeed(self, shard: Keys, answer: int | bytes) -> None:
@@ -124,7 +130,7 @@ class Transactions:
         # The largest is the one that is sent and kept once only.
         decider = max(parts, key=lambda part: part.size)
         others = [part for part in parts if part is not decider]
-        now = self._server.now()
+        now = self._server.clock.now()
         try:
             answers = self._server.together(
                 [partial(self._prepare, part, decider.shard, now) for part in others]
@@ -151,13 +157,16 @@ class Transactions:
         """What lua/commit.lua answers.
 
         Raises:
-            Unavailable: nobody knows; a sweep finds out.
+            Unavailable: as `commit`; a sweep finds out.
         """
         try:
             return self._write(decider, decision.packed(), decision.at + LATEST)
-        except Unavailable:
+        except Unavailable as error:
             # It may have been decided, and the answer alone is lost.
-            return int(self._verdict(decider.shard, decider.mark, give_up=True) == WRITE)
+            try:
+                return int(self._verdict(decider.shard, decider.mark, give_up=True) == WRITE)
+            except Unavailable:
+                raise error from None
 
     def _end(self, decider: Commit, others: Sequence[Commit], verdict: bytes) -> None:
         """Have all write or forget what they have kept.
@@ -188,7 +197,7 @@ class Transactions:
         begin = len(_length(0))
         about = kept[begin : begin + int.from_bytes(kept[:begin], "big")]
         prepared = msgspec.msgpack.decode(about, type=Prepared)
-        age = self._server.now() - prepared.at
+        age = self._server.clock.now() - prepared.at
         decider = self._shards.all[prepared.decider]
         verdict = self._verdict(decider, mark, give_up=age > GIVE_UP_AFTER)
         if verdict is None:
@@ -198,25 +207,28 @@ class Transactions:
 
     def _verdict(self, decider: Keys, mark: bytes, *, give_up: bool) -> bytes | None:
         """What is decided; None while nothing is."""
-        given_up = Decision(FORGET, self._server.now(), []).packed() if give_up else b""
+        given_up = Decision(FORGET, self._server.clock.now(), []).packed() if give_up else b""
         packed = self._server.script("decide", [decider.decisions], [mark, given_up])
         return _decision(packed).verdict if packed else None
 
-    def settle_all(self) -> None:
-        """End what others have left behind; to be called now and then."""
-        commands = [
-            (("HKEYS", shard.prepared), ("HGETALL", shard.decisions)) for shard in self._shards.all
-        ]
+    def settle_all(self, shards: Sequence[Keys]) -> None:
+        """End what others have left behind in some shards; to be called now and then."""
+        commands = [(("HKEYS", shard.prepared), ("HGETALL", shard.decisions)) for shard in shards]
         replies = iter(self._server.run([command for both in commands for command in both]))
-        for shard in self._shards.all:
+        for shard in shards:
             for mark in next(replies):
-                self.settle(shard, mark)
+                self._now_or_later(partial(self.settle, shard, mark))
             for mark, packed in next(replies).items():
-                self._forget(shard, mark, _decision(packed))
+                self._now_or_later(partial(self._forget, shard, mark, _decision(packed)))
+
+    def _now_or_later(self, end: Callable[[], object]) -> None:
+        """Leave it to a later sweep if it needs a shard that can't be reached."""
+        with suppress(Unavailable):
+            end()
 
     def _forget(self, decider: Keys, mark: bytes, decision: Decision) -> None:
         """Forget a decision that nobody can ask for any more."""
-        age = self._server.now() - decision.at
+        age = self._server.clock.now() - decision.at
         if age < (FORGET_AFTER if decision.verdict == FORGET else GIVE_UP_AFTER):
             return
         shards = [self._shards.all[number] for number in decision.shards]

@@ -6,6 +6,7 @@ themselves too.
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,10 @@ from jsonrpc_qm.storage.base import News
 logger = logging.getLogger("jsonrpc_qm.storage")
 
 AGAIN_AFTER = 1.0
-"""Seconds before another try to connect."""
+"""Seconds between two tries to connect."""
+
+MOST_WAITING = 10_000
+"""How much may wait to be told while nobody can be; managers that are not told look each second."""
 
 Heard = Callable[[News], None]
 
@@ -48,13 +52,14 @@ class Telling(ABC):
         self._connect = connect
         self._name = str(uuid7())
         self._waiting: SimpleQueue[News | None] = SimpleQueue()
+        self._unsent: Message | None = None
         self._closed = threading.Event()
         self._heard: list[Heard] = []
         self._threads: list[threading.Thread] = []
 
     def announce(self, news: News) -> None:
         """Have others told; what is waiting by then goes along."""
-        if self._threads:
+        if self._threads and self._waiting.qsize() < MOST_WAITING:
             self._waiting.put(news)
 
     def subscribe(self, heard: Heard) -> None:
@@ -89,21 +94,22 @@ class Telling(ABC):
     def _keep(self, loop: Callable[[Any], None]) -> None:
         """Run a loop on a connection, and on a new one whenever that is lost."""
         while not self._closed.is_set():
+            again_at = time.monotonic() + AGAIN_AFTER
             try:
                 with self._connect() as connection:
                     loop(connection)
             except self.lost as error:
                 logger.info("no news between managers: %s", error)
-                self._closed.wait(AGAIN_AFTER)
+                self._closed.wait(max(0.0, again_at - time.monotonic()))
 
     def _tell(self, connection: Any) -> None:
-        while (news := self._waiting.get()) is not None:
+        # A connection that was idle may have been ended; what it did not take goes to the next one.
+        while (news := self._unsent or self._waiting.get()) is not None:
             if self.gather:
                 self._closed.wait(self.gather)
-            message = msgspec.json.encode(self._merged(news))
-            if len(message) > self.longest:
-                message = msgspec.json.encode(Message(sender=self._name, more=True))
-            self._send(connection, message.decode())
+            self._unsent = self._merged(news)
+            self._send(connection, msgspec.json.encode(self._unsent).decode())
+            self._unsent = None
 
     def _merged(self, news: News) -> Message:
         due, finished, more = Counter(news.due), [*news.finished], news.more
@@ -118,7 +124,10 @@ class Telling(ABC):
             due.update(other.due)
             finished.extend(other.finished)
             more = more or other.more
-        return Message(sender=self._name, due=dict(due), finished=finished, more=more)
+        merged = Message(sender=self._name, due=dict(due), finished=finished, more=more)
+        if len(msgspec.json.encode(merged)) > self.longest:
+            return Message(sender=self._name, more=True)
+        return merged
 
     def _receive(self, message: str | bytes, heard: Heard) -> None:
         try:

@@ -105,6 +105,22 @@ def test_a_claim_sees_a_task_soon_though_no_news_comes(
     assert BY_ITSELF / 10 < max(seconds) < BY_ITSELF + AT_ONCE
 
 
+def test_a_subscription_that_the_server_ends_comes_back(
+    kind: str, server: DatabaseServer, managers: list[ManagerProcess]
+) -> None:
+    """A claim sees a task soon all the same, and later ones are woken by news again."""
+    here, there = managers
+    with Rpc(here.url) as rpc, RawCall(there.url, "claim", names=["mail"], worker="w") as claim:
+        until_heard_of(rpc, "w")
+        assert server.end_subscriptions() or kind in NO_NEWS
+        start = time.monotonic()
+        rpc("queue", name="mail")
+        assert len(claim.answer()) == 1
+        assert time.monotonic() - start < BY_ITSELF + AT_ONCE
+    if kind not in NO_NEWS:
+        until(lambda: median(seconds_until_woken(here.url, there.url, 5)) < BY_ITSELF / 5)
+
+
 @pytest.mark.timeout(120)
 def test_a_waiting_get_task_sees_what_was_completed_at_another_manager(
     managers: list[ManagerProcess],

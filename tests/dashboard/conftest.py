@@ -60,7 +60,7 @@ def open_page(browser: Browser, url: str) -> Iterator[OpenPage]:
             complaints.append(message.text)
 
     def open_at(address: str = "", **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": DESK, **options})
+        context = browser.new_context(**{"viewport": DESK, "reduced_motion": "reduce", **options})
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()

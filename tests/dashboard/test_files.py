@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
+from jsonrpc_qm.server.dashboard import SCRIPT
+from jsonrpc_qm.server.page_script import joined
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.docs.markdown import ROOT
@@ -17,6 +19,8 @@ FILES = sorted(
     for path in PAGE.rglob("*")
     if path.suffix in {".css", ".js", ".mjs", ".svg"}
 )
+SENT = {name for name in FILES if not name.endswith(".js")} | {SCRIPT}
+"""Our own modules are sent as one."""
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +51,38 @@ def test_everything_together_is_small(url: str) -> None:
     assert 20_000 < sent < MOST_BYTES
 
 
+def test_modules_are_joined_in_order() -> None:
+    """Each once, after what it imports; what is none of them is imported as before."""
+    modules = {
+        "main.js": 'import { a } from "./a.js";\nimport * as b from "./b.js";\na(b);\n',
+        "a.js": 'import { c } from "./b.js";\nexport function a(x) {}\nexport const d = c;\n',
+        "b.js": 'import v from "./vendor/v.mjs";\nexport class c {}\n',
+        "unused.js": "export const e = 1;\n",
+    }
+    text = joined(modules, "main.js")
+    assert text.startswith('import v from "./vendor/v.mjs";\n')
+    assert re.findall(r'^modules\["(.+?)"\] =', text, re.MULTILINE) == ["b.js", "a.js", "main.js"]
+    assert 'const { c } = modules["b.js"];' in text
+    assert 'const b = modules["b.js"];' in text
+    assert "return { a, d };" in text
+    assert "export" not in text
+
+
+def test_every_module_is_part_of_the_script(url: str) -> None:
+    """And nothing in it is left to a browser that would not take it."""
+    address = next(address for address in addresses(url) if address.endswith(SCRIPT))
+    text = get(f"{url}/{address}").data.decode()
+    for name in FILES:
+        if name.endswith(".js"):
+            assert text.count(f'modules["{name}"] = ') == 1, name
+    assert not re.search(r"^export |^import .*\.js", text, re.MULTILINE)
+
+
 def test_every_file_is_named_in_the_page_and_served(url: str) -> None:
     """So that all are asked for at once, by addresses that work behind a proxy's path as well."""
     named = addresses(url)
     assert all(re.match(r"page/[0-9a-f]{16}/", address) for address in named)
-    assert {re.sub(r"^page/\w+/", "", address) for address in named} == set(FILES)
+    assert {re.sub(r"^page/\w+/", "", address) for address in named} == SENT
     for address in named:
         assert get(f"{url}/{address}").status == 200
 

@@ -76,8 +76,8 @@ def test_rates_are_lines(
     manager: Client, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For all names together and for each; what they show is said to who can't see them."""
-    monkeypatch.setattr(rates, "STEP", 0.25)
-    for number in range(12):
+    monkeypatch.setattr(rates, "STEP", 0.7)
+    for number in range(15):
         manager.queue_many([{"name": "hello"}] * (number % 4 + 1))
         time.sleep(0.1)
     page = open_page()

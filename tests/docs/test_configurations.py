@@ -4,12 +4,12 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
+import urllib3
 
 from jsonrpc_qm import Client
 from jsonrpc_qm.cli.main import cli
@@ -18,9 +18,12 @@ from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.server.app import MAX_BODY
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
+from tests.acceptance.rpc import until
 from tests.docs.markdown import ROOT, read
+from tests.docs.proxies import check_nginx, nginx
 from tests.docs.shell import need
 from tests.docs.test_command_line import options, variable
+from tests.servers.processes import free_port
 
 OPERATING = read(ROOT / "docs" / "operating.md")
 BLOCKS = [block for section in OPERATING.sections for block in section.blocks]
@@ -28,24 +31,6 @@ UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
 MOST_EXPOSED = {"jsonrpc-qm.service": 1.5, "jsonrpc-qm-workers.service": 4.0}
 """What `systemd-analyze security` may say of a unit: from 0 to 10, less is better."""
 (NGINX,) = [block for block in BLOCKS if block.kind == "nginx"]
-
-MAIN = """
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {server}
-}}
-"""
-"""What a distribution puts around it, in a folder of its own."""
 
 
 def test_units_are_shown_as_they_are() -> None:
@@ -97,36 +82,27 @@ def _analyzed(*args: str | Path) -> "subprocess.CompletedProcess[str]":
 
 def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
     """As it stands there, but for the port and the certificate."""
-    nginx, openssl = need("nginx"), need("openssl")
+    openssl = need("openssl")
     pem, key = tmp_path / "pem", tmp_path / "key"
     make = f"req -x509 -newkey rsa:2048 -nodes -subj /CN=queue -keyout {key} -out {pem}"
     subprocess.run([openssl, *make.split()], check=True, capture_output=True)
-    text = NGINX.text.replace("listen 443", f"listen 127.0.0.1:{_free_port()}")
+    text = NGINX.text.replace("listen 443", f"listen 127.0.0.1:{free_port()}")
     text = text.replace("/etc/ssl/queue.example.org.pem", str(pem))
     text = text.replace("/etc/ssl/queue.example.org.key", str(key))
-    done = subprocess.run(
-        [nginx, "-p", tmp_path, "-t", "-c", _configuration(tmp_path, text)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "warn" not in done.stderr
+    assert "warn" not in check_nginx(tmp_path, text)
 
 
 @pytest.fixture
 def behind_nginx(tmp_path: Path) -> Iterator[str]:
     """The host and port of nginx in front of a manager, without TLS; ada's password is secret."""
-    program = need("nginx")
     (tmp_path / "users").write_text("ada:{PLAIN}secret\n")
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     with in_background(MemoryStorage(), Settings(port=0)) as url:
         text = re.sub(r"ssl_certificate.*", "", NGINX.text)
         text = text.replace("listen 443 ssl", f"listen {address}")
         text = text.replace("/etc/nginx/jsonrpc-qm.users", str(tmp_path / "users"))
         text = text.replace("127.0.0.1:8642", url.removeprefix("http://"))
-        command = [program, "-p", str(tmp_path), "-c", _configuration(tmp_path, text)]
-        with _running(command, address):
+        with nginx(tmp_path, text, address):
             yield address
 
 
@@ -154,10 +130,30 @@ def test_a_claim_that_hangs_up_behind_nginx_takes_nothing(behind_nginx: str) -> 
     with closing(Client(url, retry_for=0)) as client:
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(head.encode() + body)
-            _until(lambda: "gone" in [worker.worker for worker in client.workers()])
+            until(lambda: "gone" in [worker.worker for worker in client.workers()])
         task = client.queue("a")
         # The manager hears of it a moment after the client has gone.
         assert [found.id for found in client.claim(["a"], wait=8)] == [task.id]
+
+
+def test_the_dashboard_is_there_behind_nginx_and_metrics_are_not(behind_nginx: str) -> None:
+    """With the password; and its events come at once, not by the buffer."""
+    with urllib3.PoolManager(headers={"Authorization": "Basic YWRhOnNlY3JldA=="}) as ada:
+        page = ada.request("GET", f"http://{behind_nginx}/")
+        assert page.status == 200
+        (script,) = re.findall(r'src="([^"]+)"', page.data.decode())
+        assert ada.request("GET", f"http://{behind_nginx}/{script}").status == 200
+        assert ada.request("GET", f"http://{behind_nginx}/metrics").status == 404
+        assert urllib3.request("GET", f"http://{behind_nginx}/").status == 401
+        stream = ada.request(
+            "GET", f"http://{behind_nginx}/events", preload_content=False, timeout=5
+        )
+        assert stream.readline().startswith(b":")
+        with closing(Client(f"http://ada:secret@{behind_nginx}", retry_for=0)) as client:
+            client.queue("a")
+        assert stream.readline() == b"\n"
+        assert stream.readline() == b"event: changed\n"
+        stream.close()
 
 
 def test_the_numbers_are_those_of_the_manager() -> None:
@@ -168,40 +164,3 @@ def test_the_numbers_are_those_of_the_manager() -> None:
     assert int(timeout[1]) > MAX_WAIT
     assert body is not None
     assert int(body[1]) * 2**20 > MAX_BODY
-
-
-def _configuration(folder: Path, server: str) -> str:
-    path = folder / "nginx.conf"
-    path.write_text(MAIN.format(folder=folder, server=server))
-    return str(path)
-
-
-@contextmanager
-def _running(command: list[str], address: str) -> Iterator[None]:
-    host, _, port = address.partition(":")
-    program = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-    def listens() -> bool:
-        assert program.poll() is None, program.stderr and program.stderr.read()
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
-
-    try:
-        _until(listens)
-        yield
-    finally:
-        program.terminate()
-        program.communicate(timeout=10)
-
-
-def _until(reached: Callable[[], bool]) -> None:
-    until = monotonic() + 10
-    while not reached():
-        assert monotonic() < until
-        sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port

@@ -1,30 +1,32 @@
-"""The configuration in docs/storages.md is a good one: HAProxy before two managers."""
+"""The configurations in docs/storages.md are good ones: HAProxy or nginx before two managers."""
 
 import re
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
+import urllib3
 
 from jsonrpc_qm import Client
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.params import MAX_WAIT
+from jsonrpc_qm.server.door import OPEN_PATHS
 from tests.acceptance.managers import ManagerProcess
 from tests.acceptance.rpc import Rpc, until, until_heard_of
 from tests.docs.markdown import ROOT, read
-from tests.docs.shell import need
+from tests.docs.proxies import check_haproxy, check_nginx, haproxy, nginx
 from tests.servers.postgresql import empty_schema
+from tests.servers.processes import free_port
 
 STORAGES = read(ROOT / "docs" / "storages.md")
-(HAPROXY,) = [
-    block for section in STORAGES.sections for block in section.blocks if block.kind == "haproxy"
-]
+BLOCKS = [block for section in STORAGES.sections for block in section.blocks]
+(HAPROXY,) = [block.text for block in BLOCKS if block.kind == "haproxy"]
+(NGINX,) = [block.text for block in BLOCKS if block.kind == "nginx"]
 HOSTS = ("10.0.0.11:8642", "10.0.0.12:8642")
 
 
@@ -44,73 +46,60 @@ def managers(storage: str, tmp_path: Path) -> Iterator[list[ManagerProcess]]:
         yield [first, second]
 
 
-@pytest.fixture
-def url(managers: list[ManagerProcess], tmp_path: Path) -> Iterator[str]:
-    """The URL of HAProxy in front of them."""
-    with haproxy(tmp_path, [manager.port for manager in managers]) as address:
-        yield f"http://{address}"
-
-
-@contextmanager
-def haproxy(folder: Path, ports: list[int]) -> Iterator[str]:
-    """HAProxy with the configuration as it stands there, but for addresses and sizes; its own."""
-    program = need("haproxy")
-    address = f"127.0.0.1:{_free_port()}"
-    text = HAPROXY.text.replace("0.0.0.0:8642", address)
-    for host, port in zip(HOSTS, ports, strict=True):
+@pytest.fixture(params=["haproxy", "nginx"])
+def url(
+    request: pytest.FixtureRequest, managers: list[ManagerProcess], tmp_path: Path
+) -> Iterator[str]:
+    """The URL of a proxy in front of them, configured as it stands there but for addresses."""
+    proxy, text = {"haproxy": (haproxy, HAPROXY), "nginx": (nginx, NGINX)}[request.param]
+    address = f"127.0.0.1:{free_port()}"
+    assert text.count("0.0.0.0:8642") == 1
+    text = text.replace("0.0.0.0:8642", address)
+    for host, manager in zip(HOSTS, managers, strict=True):
         assert text.count(host) == 1
-        text = text.replace(host, f"127.0.0.1:{port}")
-    # It starts only where it may open more than twice as many files.
+        text = text.replace(host, f"127.0.0.1:{manager.port}")
+    # HAProxy starts only where it may open more than twice as many files.
     text = re.sub(r"maxconn \d+", "maxconn 100", text)
-    path = folder / "haproxy.cfg"
-    path.write_text(text)
-    with (folder / "haproxy.log").open("wb") as log:
-        running = subprocess.Popen([program, "-db", "-f", path], stdout=log, stderr=log)
-    try:
-        until(lambda: _listens(address) or running.poll() is not None)
-        assert running.poll() is None, (folder / "haproxy.log").read_text()
-        yield address
-    finally:
-        running.kill()
-        running.wait()
-
-
-def _listens(address: str) -> bool:
-    host, _, port = address.partition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
-
-
-# -- HAProxy --------------------------------------------------------------------------------
+    with proxy(tmp_path, text, address):
+        yield f"http://{address}"
 
 
 def test_haproxy_takes_the_configuration(tmp_path: Path) -> None:
     """As it stands there, and has nothing to warn of."""
-    path = tmp_path / "haproxy.cfg"
-    path.write_text(HAPROXY.text)
-    done = subprocess.run(
-        [need("haproxy"), "-c", "-f", path], capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    said = check_haproxy(tmp_path, HAPROXY)
     assert "WARNING" not in said
     assert "ALERT" not in said
 
 
-def test_its_timeouts_are_longer_than_the_longest_poll() -> None:
+def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
+    """As it stands there but for the port, and has nothing to warn of."""
+    said = check_nginx(tmp_path, NGINX.replace("0.0.0.0:8642", f"127.0.0.1:{free_port()}"))
+    assert "warn" not in said
+
+
+def test_their_timeouts_are_longer_than_the_longest_poll() -> None:
     """Those of the client's side and of the managers'."""
-    found = dict(re.findall(r"timeout (client|server) (\d+)s", HAPROXY.text))
-    assert set(found) == {"client", "server"}
+    found = dict(re.findall(r"timeout (client|server) (\d+)s", HAPROXY))
+    found |= dict(re.findall(r"proxy_(read)_timeout (\d+)s", NGINX))
+    assert set(found) == {"client", "server", "read"}
     assert all(int(seconds) > MAX_WAIT for seconds in found.values())
 
 
+def test_its_check_needs_no_token() -> None:
+    """A manager that listens for a proxy has tokens."""
+    found = re.search(r"httpchk GET (\S+)", HAPROXY)
+    assert found is not None
+    assert found[1] in OPEN_PATHS
+
+
+def test_metrics_are_for_the_inside(url: str) -> None:
+    """Each manager has its own; the dashboard is there."""
+    assert urllib3.request("GET", f"{url}/metrics").status == 404
+    assert urllib3.request("GET", f"{url}/").status == 200
+
+
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("url", ["haproxy"], indirect=True)
 def test_the_longest_poll_survives(url: str) -> None:
     """A claim that finds nothing is answered by its manager, not by HAProxy's patience."""
     with Rpc(url, timeout=MAX_WAIT + 15) as rpc:
@@ -164,7 +153,7 @@ def test_polls_at_a_killed_manager_end(url: str, managers: list[ManagerProcess])
                 ended[worker] = error
 
     waiting = [threading.Thread(target=wait, args=(worker,)) for worker in ("v", "w")]
-    # A call past HAProxy, so that only these two count: each manager gets one of them.
+    # A call past the proxy, so that only these two count: each manager gets one of them.
     with Rpc(managers[1].url) as rpc:
         for worker, thread in zip(("v", "w"), waiting, strict=True):
             thread.start()
@@ -181,8 +170,8 @@ def test_polls_at_a_killed_manager_end(url: str, managers: list[ManagerProcess])
     ]
 
 
-def test_a_claim_that_hangs_up_behind_haproxy_takes_nothing(url: str) -> None:
-    """HAProxy passes the hang-up on, so the next task goes to who is there."""
+def test_a_claim_that_hangs_up_behind_a_proxy_takes_nothing(url: str) -> None:
+    """It passes the hang-up on, so the next task goes to who is there."""
     address = url.removeprefix("http://")
     body = b'{"jsonrpc": "2.0", "id": 1, "method": "claim", "params": [["a"], "gone"]}'
     head = (

@@ -12,6 +12,7 @@ from jsonrpc_qm.access.grants import Grant, Role
 from jsonrpc_qm.access.tokens import new_token
 from jsonrpc_qm.rpc.methods import METHODS
 from jsonrpc_qm.rpc.permissions import PERMISSIONS
+from jsonrpc_qm.server.refusals import MOST_LINES, PERIOD, Refusals
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Refused, request, result_of
@@ -356,3 +357,37 @@ def test_operators_actions_are_in_the_log(
     assert "... (314 bytes): Invalid params" in lines[3]
     for token in TOKENS.values():
         assert token not in caplog.text
+
+
+def test_tokens_that_are_not_known_are_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From where, and for what; never the token, and no more than so many lines a minute."""
+    wrong = site.token(Role.ADMIN)[:-1] + "!"
+    with closing(PlainCaller(site.url)) as caller, caplog.at_level(logging.INFO):
+        assert caller.post(f'{{"token": "{wrong}"}}', "/sign-in").status == 401
+        for _ in range(MOST_LINES + 5):
+            assert caller.post("{}", Authorization=f"Bearer {wrong}").status == 401
+        assert caller.post("{}", Cookie=f"jsonrpc-qm={wrong}").status == 401
+        assert caller.post("{}").status == 401
+    lines = [record.getMessage() for record in caplog.records if "audit" in record.name]
+    assert lines[0] == "nobody at 127.0.0.1: sign-in: this token is not known"
+    assert lines[1] == "nobody at 127.0.0.1: a request: this token is not known"
+    assert len(lines) == MOST_LINES
+    assert lines[-1].endswith("; more are counted only")
+    assert wrong not in caplog.text
+
+
+def test_how_many_more_tokens_were_refused_is_told_later(caplog: pytest.LogCaptureFixture) -> None:
+    """With the first that comes in another minute."""
+    time = 0.0
+    refusals = Refusals(lambda: time)
+    with caplog.at_level(logging.INFO, "jsonrpc_qm.audit"):
+        for _ in range(MOST_LINES + 7):
+            refusals.tell("10.1.2.3", "a request")
+        time = PERIOD
+        refusals.tell("10.1.2.3", "a request")
+    assert [record.getMessage() for record in caplog.records[MOST_LINES:]] == [
+        "7 more tokens were refused before",
+        "nobody at 10.1.2.3: a request: this token is not known",
+    ]

@@ -37,7 +37,7 @@ class TestQueuedTasks:
     @pytest.fixture
     def settings(self) -> Settings:
         """Three of a name, five in all."""
-        return Settings(port=0, limits=Limits(max_queued=5, max_queued_per_name=3))
+        return Settings(port=0, max_queued=5, max_queued_per_name=3)
 
     async def test_a_name_may_have_so_many(self, call: Caller) -> None:
         """The others go on; scheduled ones count; what is claimed makes room."""
@@ -175,7 +175,7 @@ class TestWaitingCalls:
     @pytest.fixture
     def settings(self) -> Settings:
         """Two of one address."""
-        return Settings(port=0, limits=Limits(max_waiting_per_client=2))
+        return Settings(port=0, max_waiting_per_client=2)
 
     async def test_so_many_may_wait(self, call: Caller, waiting: Waiting) -> None:
         """Claims and get_task together; one that does not wait is no burden."""

@@ -59,6 +59,27 @@ async def test_all_that_match_are_retried(tasks: Caller) -> None:
     assert await ids(tasks, status="failed") == await ids(tasks, status="cancelled") == []
 
 
+@pytest.mark.parametrize(
+    ("verb", "which", "number"),
+    [
+        ("retry", {}, 8 + 4),
+        ("retry", {"name": "mail"}, 4 + 2),
+        ("cancel", {"name": "mail"}, 4 + 1),
+        ("cancel", {"status": "queued"}, 8 + 1),
+        ("cancel", {"query": "later"}, 1),
+        ("delete", {"status": "cancelled", "name": "post"}, 2),
+        ("delete", {"name": "none"}, 0),
+    ],
+)
+async def test_what_a_change_would_meet_is_counted(
+    tasks: Caller, verb: str, which: dict[str, str], number: int
+) -> None:
+    """As many as it then changes, scheduled tasks among them."""
+    await tasks("queue", name="mail", id="later", delay=60)
+    assert await tasks(f"{verb}_many", **which, dry_run=True) == number
+    assert await tasks(f"{verb}_many", **which) == number
+
+
 async def test_all_that_match_are_cancelled(tasks: Caller) -> None:
     """Queued ones at once, started ones by their workers."""
     [held] = await tasks("claim", ["mail"], "w", 1, 0)

@@ -11,7 +11,6 @@ import pytest
 from jsonrpc_qm import Client
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.server import bodies, connections, running
-from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
 
@@ -35,8 +34,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def url() -> Iterator[str]:
     """A manager that takes five connections, three of one address, and bodies of 1000 bytes."""
-    limits = Limits(max_connections=5, max_connections_per_client=3)
-    settings = Settings(port=0, max_body=1000, limits=limits)
+    settings = Settings(port=0, max_body=1000, max_connections=5, max_connections_per_client=3)
     with in_background(MemoryStorage(), settings) as url:
         yield url
 

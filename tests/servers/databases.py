@@ -21,6 +21,10 @@ class DatabaseServer(Protocol):
     def start(self) -> None:
         """Start what was killed."""
 
+    def end_subscriptions(self) -> int:
+        """End the connections on which managers hear of each other, and maybe others of theirs; how
+        many."""
+
     def close(self) -> None:
         """End it, and leave nothing behind."""
 

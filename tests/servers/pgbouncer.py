@@ -76,6 +76,10 @@ class PooledPostgres:
         """Start it again."""
         self._server.start()
 
+    def end_subscriptions(self) -> int:
+        """End those that there are, though they hear nothing; how many."""
+        return self._server.end_subscriptions()
+
     def close(self) -> None:
         """End both, and leave nothing behind."""
         self._pooler.close()

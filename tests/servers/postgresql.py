@@ -84,6 +84,15 @@ class PostgresServer(PrivateServer):
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.rpartition('/')[0]}/{name}"
 
+    def end_subscriptions(self) -> int:
+        """End the sessions that have said LISTEN last; how many."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE query LIKE 'LISTEN%'"
+            )
+            return ended.rowcount
+
     def kill(self) -> None:
         """kill -9 of all its processes; those of connections have process groups of their own, and
         while one is left, its memory keeps the server from starting again."""
@@ -102,6 +111,33 @@ class PostgresServer(PrivateServer):
         self._process.send_signal(signal.SIGINT)
         self._process.wait(START_SECONDS)
         self.start()
+
+
+class PostgresStandby(PostgresServer):
+    """Follows another server, whose commits wait for it from then on."""
+
+    def __init__(self, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__()
+        with psycopg.connect(primary.url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (*)'")
+            connection.execute("SELECT pg_reload_conf()")
+            deadline = time.monotonic() + START_SECONDS
+            sql = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'quorum'"
+            while connection.execute(sql).fetchone() != (1,):
+                assert time.monotonic() < deadline, "the standby does not follow"
+                time.sleep(0.02)
+
+    def _initialisation(self) -> list[str | Path]:
+        source = f"--dbname=postgresql://postgres@127.0.0.1:{self._primary.port}"
+        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        target = ["--pgdata", self._folder / "data"]
+        return [self._programs / "pg_basebackup", source, *target, *how]
+
+    def promote(self) -> None:
+        """Make it the primary."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
 
 
 def _children(parent: int) -> list[int]:

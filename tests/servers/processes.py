@@ -132,6 +132,12 @@ class PrivateServer(ABC):
         """kill -9 of all its processes, as when the machine loses its power."""
         kill_group(self._process)
 
+    def move(self) -> None:
+        """Kill it and start it at another port, as on another machine that gets its disk."""
+        self.kill()
+        self.port = free_port()
+        self.start()
+
     def close(self) -> None:
         """End it, and leave nothing behind."""
         self.kill()

@@ -78,6 +78,11 @@ class RedisProcess(PrivateServer):
             ssl_cert_reqs="none",
         )
 
+    def end_subscriptions(self) -> int:
+        """End the connections that have subscribed to something; how many."""
+        with self.connected() as client:
+            return int(client.client_kill_filter(_type="pubsub"))
+
     def _answers(self) -> bool:
         with suppress(redis.ConnectionError), self.connected() as client:
             return bool(client.ping())
@@ -129,6 +134,10 @@ class RedisClusterProcesses:
     def start(self) -> None:
         """Start that node again."""
         self.nodes[-1].start()
+
+    def end_subscriptions(self) -> int:
+        """End them on all nodes; how many."""
+        return sum(node.end_subscriptions() for node in self.nodes)
 
     def close(self) -> None:
         """End all, and leave nothing behind."""

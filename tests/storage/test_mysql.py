@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from queue import Queue
 from threading import Barrier
 from typing import Any
@@ -14,13 +15,16 @@ import pytest
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.execution import execute
+from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.operations import Operation, Step
+from jsonrpc_qm.storage import mysql_connections
 from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.mysql import MysqlStorage
 from jsonrpc_qm.storage.mysql_url import options_of
 from jsonrpc_qm.storage.urls import open_storage
-from jsonrpc_qm.transitions import Complete
+from jsonrpc_qm.transitions import Cancel, Complete
 from tests.records import NOW, a_record
+from tests.servers.cables import Cable
 from tests.servers.mysql import MysqlServer, empty_mysql_storage, mysql_server, server_url
 from tests.storage.verbs import add, changed, claim, get, started
 
@@ -117,6 +121,124 @@ def test_a_deadlock_is_tried_again(storage: MysqlStorage) -> None:
         collisions = list(threads.map(end, "ab", "ba"))
     assert sorted(collisions) == [False, True]
     assert [record and record.status for record in storage.get(["a", "b"])] == ["completed"] * 2
+
+
+def test_a_deadlock_with_another_program_is_nobodys_business(
+    storage: MysqlStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server undoes the transaction that has changed less, ours; it ends as if the other one
+    had not been."""
+    tokens = {id: started(storage, id).token for id in ("a", "b")}
+    outcomes = [{"id": id, "token": tokens[id], "status": "completed"} for id in tokens]
+    manager = QueueManager(storage)
+    with (
+        pymysql.connect(**options_of(server_url())) as connection,
+        connection.cursor() as other,
+        ThreadPoolExecutor(1) as thread,
+        caplog.at_level(logging.INFO, "jsonrpc_qm.storage"),
+    ):
+        other.execute("UPDATE task SET priority = 1 WHERE id = 'b'")
+        reporting = thread.submit(manager.report, outcomes)
+        until_one_waits(other)
+        other.execute("UPDATE task SET priority = 1 WHERE id = 'a'")
+        connection.commit()
+        assert [outcome.ok for outcome in reporting.result().outcomes] == [True, True]
+    assert "Deadlock" in caplog.text
+    found = [(record.status, record.priority) for record in storage.get(["a", "b"]) if record]
+    assert found == [("completed", 1)] * 2
+    assert storage.stats(NOW)["mail"].completed == 2
+
+
+def until_one_waits(cursor: Any) -> None:
+    """Until some transaction waits for a lock."""
+    for _ in range(50):
+        cursor.execute(
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        )
+        if cursor.fetchall()[0][0]:
+            return
+        # What is asked more often answers from what it knew.
+        time.sleep(0.15)
+    raise AssertionError("nobody waits")
+
+
+def test_a_lock_that_another_program_keeps_is_unavailable(storage: MysqlStorage) -> None:
+    """Nothing is done then, and all is when the lock is free."""
+    tokens = {id: started(storage, id).token for id in ("a", "b")}
+    outcomes = [{"id": id, "token": tokens[id], "status": "completed"} for id in tokens]
+    manager = QueueManager(storage)
+    storage.run("SET SESSION innodb_lock_wait_timeout = 1")
+    with pymysql.connect(**options_of(server_url())) as connection, connection.cursor() as other:
+        other.execute("SELECT id FROM task WHERE id = 'b' FOR UPDATE")
+        with pytest.raises(Unavailable):
+            manager.report(outcomes)
+        assert [record and record.status for record in storage.get(["a", "b"])] == ["started"] * 2
+        connection.commit()
+    assert [outcome.ok for outcome in manager.report(outcomes).outcomes] == [True, True]
+
+
+def test_an_idle_connection_that_the_server_ends_is_replaced(storage: MysqlStorage) -> None:
+    """Nobody hears of it, whether the next call reads or writes."""
+    for call in (lambda: add(storage, a_record("a")), lambda: get(storage, "a")):
+        storage.run("SET SESSION wait_timeout = 1")
+        number = storage.run("SELECT connection_id()").fetchone()[0]
+        with pymysql.connect(**options_of(server_url())) as connection:
+            cursor = connection.cursor()
+            for _ in range(200):
+                if not cursor.execute(
+                    "SELECT 1 FROM information_schema.processlist WHERE id = %s", (number,)
+                ):
+                    break
+                time.sleep(0.02)
+            else:
+                raise AssertionError("the server keeps it")
+        call()
+    assert get(storage, "a") == a_record("a")
+
+
+def test_a_connection_lost_at_the_commit_says_that_it_may_have_happened(
+    storage: MysqlStorage,
+) -> None:
+    """One that is lost before says that nothing has; and all goes on."""
+
+    def lose(*, before: bool) -> None:
+        with storage.transaction():
+            storage.pause("mail", True)
+            number = storage.run("SELECT connection_id()").fetchone()[0]
+            with pymysql.connect(**options_of(server_url())) as connection:
+                connection.cursor().execute(f"KILL {number}")
+            if before:
+                storage.pause("mail", False)
+
+    with pytest.raises(Unavailable) as at_the_commit:
+        lose(before=False)
+    assert at_the_commit.value.data["answer_lost"] is True
+    with pytest.raises(Unavailable) as before:
+        lose(before=True)
+    assert "answer_lost" not in before.value.data
+    add(storage, a_record("a"))
+
+
+def test_the_locks_of_a_manager_that_vanished_are_freed(
+    storage: MysqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a transaction, and without a word; others wait for that, and go on."""
+    monkeypatch.setattr(mysql_connections, "LONGEST_IDLE", 1)
+    monkeypatch.setitem(mysql_connections.CONNECTION, "read_timeout", 0.5)
+    token = started(storage, "a").token
+    with Cable(server_url()) as cable, closing(MysqlStorage(cable.url)) as vanishing:
+
+        def vanish() -> None:
+            with vanishing.transaction():
+                vanishing.add([[a_record("b")]], NOW)
+                vanishing.transition([Cancel(id="a")], NOW)
+                cable.lose()
+                changed(storage, Complete(id="a", token=token))
+                raise ConnectionAbortedError
+
+        with pytest.raises(ConnectionAbortedError):
+            vanish()
+    assert get(storage, "b") is None
 
 
 def test_operations_survive_a_collision(

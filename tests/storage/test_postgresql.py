@@ -17,18 +17,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from jsonrpc_qm.errors import Conflict, InvalidParams, QueueError, Unavailable
-from jsonrpc_qm.execution import execute, execute_apart
+from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
+from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.operations import Operation, Step
-from jsonrpc_qm.storage import postgresql_connections, statements
+from jsonrpc_qm.storage import postgresql_connections, postgresql_watch, statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.postgresql_statements import unnested
 from jsonrpc_qm.storage.urls import open_storage
-from jsonrpc_qm.transitions import Cancel, Retry
 from tests.records import NOW, a_record
 from tests.servers.postgresql import PostgresServer, empty_schema
-from tests.storage.verbs import add, changed, get
+from tests.storage.verbs import add, adding, get
 
 ZERO = "a\x00b"
 
@@ -53,10 +52,6 @@ def end_connections(url: str) -> None:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE application_name = 'jsonrpc-qm'"
         )
-
-
-def adding(*records: Any) -> Operation[Any]:
-    return Operation((Step("add", [list(records)]),), lambda added: added[0])
 
 
 # -- text that it can't hold --------------------------------------------------------------------
@@ -158,8 +153,8 @@ def test_a_server_killed_and_started_again_has_what_was_answered() -> None:
 
 def test_a_server_that_never_answers_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if it is there and keeps the connection."""
-    monkeypatch.setattr(postgresql_connections, "LONGEST_STATEMENT", 0.2)
-    monkeypatch.setattr(postgresql_connections, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(postgresql_watch, "LONGEST_STATEMENT", 0.2)
+    monkeypatch.setattr(postgresql_watch, "LOOK_EVERY", 0.05)
     with closing(PostgresqlStorage(url)) as storage:
         start = time.monotonic()
         with pytest.raises(Unavailable), storage.transaction():
@@ -214,85 +209,6 @@ def test_a_fork_leaves_the_parents_connections_alone(storage: PostgresqlStorage)
             os._exit(1)
     assert os.waitpid(pid, 0)[1] == 0
     assert storage.get(["a", "b"]) == [a_record("a"), a_record("b")]
-
-
-# -- transactions at the same time --------------------------------------------------------------
-
-
-def test_tasks_with_one_unique_key_queued_at_the_same_time_are_one(
-    storage: PostgresqlStorage,
-) -> None:
-    """Whoever comes second is answered with the first; no error gets out."""
-    with ThreadPoolExecutor(4) as threads:
-        for turn in range(10):
-            operations = [
-                adding(a_record(f"{turn}-{n}", unique_key=str(turn)), a_record(f"{turn}-{n}-more"))
-                for n in range(4)
-            ]
-            firsts = {
-                answers[0][0][0][0].id
-                for answers in threads.map(lambda each: execute(storage, [each]), operations)
-            }
-            assert len(firsts) == 1
-    assert storage.stats(NOW)["mail"].queued == 10 * (1 + 4)
-
-
-def test_transactions_in_a_circle_are_run_again(storage: PostgresqlStorage) -> None:
-    """A deadlock is not the callers' business."""
-    add(storage, *[a_record(f"t{n}") for n in range(2)])
-    meeting = threading.Barrier(2)
-
-    def pauses(names: list[str]) -> Any:
-        operation: Operation[Any] = Operation(
-            (Step("pause", [(name, True) for name in names]),), lambda _: True
-        )
-        meeting.wait(10)
-        return execute_apart(storage, [operation])
-
-    with ThreadPoolExecutor(2) as threads:
-        for turn in range(2):
-            names = [f"{turn}-{n}" for n in range(50)]
-            answers = list(threads.map(pauses, [names, names[::-1]]))
-            assert not any(isinstance(answer[0], QueueError) for answer in answers)
-
-
-def test_a_retry_that_loses_its_unique_key_meanwhile_is_a_conflict(
-    storage: PostgresqlStorage,
-) -> None:
-    """The database's own check of the key is the last word."""
-    add(storage, a_record("a", unique_key="k"))
-    changed(storage, Cancel(id="a"))
-    operation: Operation[Any] = Operation(
-        (Step("transition", [Retry(id="a")]),), lambda answers: answers[0]
-    )
-    with ThreadPoolExecutor(1) as thread, storage.transaction():
-        storage.add([[a_record("b", unique_key="k")]], NOW)
-        retrying = thread.submit(execute_apart, storage, [operation])
-        # Until it waits for this transaction.
-        for _ in range(200):
-            if storage.run("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:
-                break
-            time.sleep(0.02)
-    [answer] = retrying.result()
-    assert not isinstance(answer, QueueError)
-    assert isinstance(answer[0][0], Conflict)
-    assert answer[0][0].data == {"id": "b"}
-
-
-def test_claims_at_the_same_time_take_each_task_once(storage: PostgresqlStorage) -> None:
-    """And each takes no more than it asked for."""
-    add(storage, *[a_record(f"t{n}") for n in range(400)])
-
-    def claim(_: int) -> list[str]:
-        with storage.transaction():
-            [taken] = storage.claim([Claim(names=("mail", "other"), max_tasks=7)], NOW)
-        assert len(taken) <= 7
-        return [record.id for record in taken]
-
-    with ThreadPoolExecutor(4) as threads:
-        taken = [id for ids in threads.map(claim, range(60)) for id in ids]
-    assert len(taken) == len(set(taken)) == 400
-    assert storage.stats(NOW)["mail"].started == 400
 
 
 # -- how it finds rows ----------------------------------------------------------------------------

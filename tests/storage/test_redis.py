@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from queue import SimpleQueue
@@ -13,6 +13,7 @@ import redis
 from jsonrpc_qm.errors import Conflict, InvalidParams, Unavailable
 from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.manager import QueueManager
+from jsonrpc_qm.storage import redis_server
 from jsonrpc_qm.storage.base import News, Overtaken
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.redis_commit import Commits
@@ -21,6 +22,7 @@ from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Cancel
 from tests.records import NOW, a_record
+from tests.servers.cables import Cable
 from tests.servers.redis import RedisProcess
 from tests.storage.verbs import add, changed, get
 
@@ -152,6 +154,34 @@ def test_a_commit_that_is_sent_again_is_done_once(server: RedisProcess) -> None:
     transactions.commit(commits.that_matter())
     assert connected.run([("HGET", keys.names, "mail")]) == [b"1"]
     connected.close()
+
+
+def test_a_commit_without_an_answer_says_that_it_may_have_happened(
+    server: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is refused, or not sent at all, says that nothing has happened."""
+    monkeypatch.setattr(redis_server, "TIMEOUT", 0.2)
+    with Cable(server.database()) as cable, closing(RedisStorage(cable.url)) as storage:
+
+        def pause(then: Callable[[], object]) -> None:
+            with storage.transaction():
+                storage.pause("mail", True)
+                then()
+
+        def doubt(call: Callable[[], object]) -> bool:
+            with pytest.raises(Unavailable) as caught:
+                call()
+            return "answer_lost" in caught.value.data
+
+        assert doubt(lambda: pause(cable.freeze))
+        # It can't even read now.
+        assert not doubt(lambda: pause(lambda: None))
+        cable.thaw()
+        with server.connected() as client:
+            client.config_set("maxmemory", 1)
+            assert not doubt(lambda: add(storage, a_record("a")))
+            client.config_set("maxmemory", 0)
+        add(storage, a_record("a"))
 
 
 def test_news_reaches_other_managers_only(storage: RedisStorage, other: RedisStorage) -> None:

@@ -175,7 +175,7 @@ def fields(storage: RedisStorage, which: str) -> dict[str, Any]:
 def wait(storage: RedisStorage, microseconds: int, patch: pytest.MonkeyPatch) -> None:
     """Let more than that time pass for a manager, whose clock may be a bit behind others'."""
     passed = storage.now() + microseconds + SECOND
-    patch.setattr(storage._server, "now", lambda: passed)
+    patch.setattr(storage._server.clock, "now", lambda: passed)
 
 
 def assert_nothing_is_left(storage: RedisStorage) -> None:

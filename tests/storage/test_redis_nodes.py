@@ -9,9 +9,10 @@ import redis
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.storage.redis import RedisStorage
+from tests.acceptance.rpc import until
 from tests.records import NOW, a_record
 from tests.servers.redis import RedisClusterProcesses
-from tests.storage.verbs import add, claim
+from tests.storage.verbs import add, claim, sweep
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def servers() -> Iterator[RedisClusterProcesses]:
 
 
 def test_names_of_other_nodes_go_on(servers: RedisClusterProcesses) -> None:
-    """They are queued to and claimed from; those of the node that is away are Unavailable."""
+    """They are queued to, claimed from and swept; those of the node that is away are Unavailable
+    until it is back."""
     with closing(RedisStorage(servers.url)) as storage:
         client = storage._server._client
         lost = servers.nodes[-1]
@@ -37,7 +39,11 @@ def test_names_of_other_nodes_go_on(servers: RedisClusterProcesses) -> None:
         }
         assert 0 < len(on_lost) < len(names)
         add(storage, *(a_record(new_id(name), name=name) for name in names))
+        add(storage, *(a_record(f"ripe-{name}", name=name, run_at=NOW + 1) for name in names))
         lost.kill()
+        swept = sweep(storage, now=NOW + 1)
+        assert {record.name for record in swept.records} == set(names) - on_lost
+        assert swept.ready == dict.fromkeys(set(names) - on_lost, 2)
         for name in names:
             if name in on_lost:
                 with pytest.raises(Unavailable):
@@ -46,4 +52,6 @@ def test_names_of_other_nodes_go_on(servers: RedisClusterProcesses) -> None:
                     add(storage, a_record(new_id(name), name=name))
             else:
                 add(storage, a_record(new_id(name), name=name, run_at=NOW + 1))
-                assert len(claim(storage, name, max_tasks=9, now=NOW + 1)) == 2
+                assert len(claim(storage, name, max_tasks=9, now=NOW + 1)) == 3
+        lost.start()
+        until(lambda: len(sweep(storage, now=NOW + 1).records) == len(on_lost))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import SWEEP_LIMIT, Claim, Listing, Sighting, Storage, Swept
 from jsonrpc_qm.transitions import Complete, Event
@@ -18,6 +19,11 @@ def add(storage: Storage, *records: Record, now: int = NOW) -> list[Record]:
         [answer] = storage.add([records], now)
     assert isinstance(answer, list)
     return answer
+
+
+def adding(*records: Record) -> Operation[Any]:
+    """An operation that stores one group."""
+    return Operation((Step("add", [list(records)]),), lambda added: added[0])
 
 
 def claim(storage: Storage, *names: str, now: int = NOW, **wishes: Any) -> list[Record]:

@@ -12,10 +12,10 @@ from click.testing import Result
 
 from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL
 from jsonrpc_qm.cli.serve import HELLO, FirstTask, first_task, greeting, reachable_url
+from jsonrpc_qm.cli.serve import serve as serve_command
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.server import running
-from jsonrpc_qm.server.limits import Limits
 from jsonrpc_qm.server.running import Settings
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
@@ -96,15 +96,21 @@ def test_each_option_reaches_the_server(server: FakeServer) -> None:
         tls_cert="c",
         tls_key="k",
         tls_ca="ca",
-        limits=Limits(
-            max_queued=1,
-            max_queued_per_name=2,
-            max_connections=3,
-            max_connections_per_client=4,
-            max_waiting_claims=5,
-            max_waiting_per_client=6,
-        ),
+        max_queued=1,
+        max_queued_per_name=2,
+        max_connections=3,
+        max_connections_per_client=4,
+        max_waiting_claims=5,
+        max_waiting_per_client=6,
     )
+
+
+def test_the_servers_settings_are_its_options() -> None:
+    """All of them, by the same names, for `qm.run()` takes them too."""
+    others = {"app", "storage_url", "log_format", "log_level"}
+    assert {param.name for param in serve_command.params} == set(
+        Settings.__struct_fields__
+    ) | others
 
 
 def test_with_tokens_the_commands_it_shows_have_one(server: FakeServer) -> None:

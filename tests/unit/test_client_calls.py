@@ -12,6 +12,7 @@ import pytest
 from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call
 from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
 
 
@@ -250,3 +251,9 @@ def test_only_calls_that_are_not_safe_to_repeat_are_not_repeated() -> None:
     ]
     assert not any(call.repeatable for call in once)
     assert all(call.repeatable for call in often)
+
+
+def test_changes_of_many_tasks_may_take_their_time() -> None:
+    """Longer than any call that waits."""
+    for call in (calls.change_many("retry_many", {}), calls.purge()):
+        assert call.wait > MAX_WAIT

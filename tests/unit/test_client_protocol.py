@@ -71,6 +71,10 @@ def test_errors_read_as_one_line_for_people() -> None:
     away = refusal({"code": -32006, "message": "Unavailable", "data": {"retry_after": 2.0}})
     assert "http://queue.example:8642" in str(away)
     assert away.data == {"retry_after": 2.0}
+    full = {"retry_after": 1.0, "reason": "9 tasks are queued, which is the limit"}
+    assert str(refusal({"code": -32006, "message": "Unavailable", "data": full})) == (
+        "Unavailable: http://queue.example:8642: 9 tasks are queued, which is the limit"
+    )
 
 
 def test_a_result_is_read_as_its_type() -> None:

@@ -5,7 +5,7 @@ import { confirmed } from "./confirm.js";
 import { inWords } from "./filter.js";
 import { attempt, say } from "./notice.js";
 import { call } from "./rpc.js";
-import { count, plural } from "./text.js";
+import { count, plural, sentence } from "./text.js";
 
 const ACTIONS = [
   {
@@ -33,17 +33,18 @@ const ACTIONS = [
 ];
 
 export class Bulk extends Component {
-  state = { counting: null };
+  // The verb that is at work, and what it is at.
+  state = { verb: null, doing: "" };
 
   // `which` are the params that choose the tasks: ids, or a filter.
   async act({ verb, label, can, done, danger }) {
     const { which, described, changed } = this.props;
-    this.setState({ counting: verb });
+    this.setState({ verb, doing: "Counting…" });
     let number = 0;
     const counted = await attempt(async () => {
       number = await call(`${verb}_many`, { ...which, dry_run: true });
     });
-    this.setState({ counting: null });
+    this.setState({ verb: null });
     if (!counted) return;
     if (!Number(number)) {
       say(`None of ${described} is ${can}.`, "failed");
@@ -51,29 +52,31 @@ export class Bulk extends Component {
     }
     const sure = await confirmed({
       title: `${label} ${plural(number, "task")}?`,
-      text: `${count(number)} of ${described} ${Number(number) === 1 ? "is" : "are"} ${can}.`,
+      text: `${sentence(described)}${which.status ? "" : `, as far as they are ${can}`}.`,
       action: `${label} ${count(number)}`,
       danger,
     });
     if (!sure) return;
+    this.setState({ verb, doing: "Working…" });
     await attempt(async () => {
       const changed = await call(`${verb}_many`, which);
       return `${plural(changed, "task")} ${done}.`;
     });
+    this.setState({ verb: null });
     changed();
   }
 
-  render({ which, described }, { counting }) {
+  render({ which, described }, { verb, doing }) {
     const fits = ({ states }) => !which.status || states.includes(which.status);
     return html`<div class="bulk" role="group" aria-label=${`With ${described}`}>
       <span>With ${described}:</span>
       ${ACTIONS.map(
         (action) => html`<button
           key=${action.verb}
-          disabled=${counting !== null || !fits(action)}
+          disabled=${verb !== null || !fits(action)}
           onClick=${() => this.act(action)}
         >
-          ${counting === action.verb ? "Counting…" : action.label}
+          ${verb === action.verb ? doing : action.label}
         </button>`,
       )}
     </div>`;

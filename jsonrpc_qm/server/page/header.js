@@ -3,14 +3,10 @@
 import { Component, createRef, html } from "./html.js";
 import { KeyList, listen } from "./keys.js";
 import { live } from "./live.js";
-import { isSignedIn, leave } from "./sign-in.js";
+import { attempt } from "./notice.js";
+import { openPlaces } from "./places.js";
+import { leave, role } from "./sign-in.js";
 import * as theme from "./theme.js";
-
-const PLACES = [
-  ["#/", "Overview", ""],
-  ["#/tasks", "Tasks", "tasks"],
-  ["#/queue", "Queue a task", "queue"],
-];
 
 const STATES = {
   live: "changes are shown at once",
@@ -33,15 +29,16 @@ export class Header extends Component {
       this.setState({});
     };
     const help = () => this.#help.current.showModal();
-    const out = async () => {
-      await leave();
-      left();
-    };
+    const out = () =>
+      attempt(async () => {
+        await leave();
+        left();
+      });
     return html`<header class="top">
       <a class="brand" href="#/">jsonrpc-qm</a>
       <nav aria-label="Places">
-        ${PLACES.map(
-          ([address, title, name]) => html`<a
+        ${(stranger ? [] : openPlaces()).map(
+          ({ address, title, name }) => html`<a
             key=${name}
             href=${address}
             aria-current=${place === name ? "page" : undefined}
@@ -49,12 +46,15 @@ export class Header extends Component {
           >`,
         )}
       </nav>
-      <span class=${`live ${live.state}`} title=${STATES[live.state]}>${live.state}</span>
+      ${!stranger &&
+      html`<span class=${`live ${live.state}`} title=${STATES[live.state]}>${live.state}</span>`}
       <button class="quiet" onClick=${turn}>
         <span class="dim">Theme:</span> ${theme.current()}
       </button>
       <button class="quiet keys-button" aria-label="Keys" onClick=${help}>?</button>
-      ${!stranger && isSignedIn() && html`<button class="quiet" onClick=${out}>Sign out</button>`}
+      ${!stranger &&
+      role() !== null &&
+      html`<button class="quiet" title=${`signed in as ${role()}`} onClick=${out}>Sign out</button>`}
       <dialog ref=${this.#help} aria-labelledby="keys">
         <form method="dialog">
           <h2 id="keys">Keys</h2>

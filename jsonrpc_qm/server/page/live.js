@@ -9,6 +9,7 @@ class Live {
   listeners = new Set();
   // "connecting", "live", "polling" or "hidden".
   state = "hidden";
+  #stopped = false;
   #stream = null;
   #timers = [];
 
@@ -25,14 +26,19 @@ class Live {
     return () => this.listeners.delete(listener);
   }
 
-  // Begin anew, after a sign-in.
+  // Ask for nothing until `restart`: the manager does not know who asks.
+  stop() {
+    this.#stopped = true;
+    this.#close("hidden");
+  }
+
   restart() {
-    this.#close("connecting");
+    this.#stopped = false;
     this.#look();
   }
 
   #look() {
-    if (document.hidden) this.#close("hidden");
+    if (document.hidden || this.#stopped) this.#close("hidden");
     else if (!this.#stream) {
       this.#open();
       this.#every(1000, () => this.#call("ticked"));

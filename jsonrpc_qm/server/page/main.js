@@ -3,26 +3,30 @@
 import { Confirmation } from "./confirm.js";
 import { Header } from "./header.js";
 import { Component, html, render } from "./html.js";
-import { Later } from "./later.js";
 import { live } from "./live.js";
 import { Notices } from "./notice.js";
 import { Overview } from "./overview.js";
+import { isOpen, openPlaces } from "./places.js";
+import { QueueForm } from "./queue.js";
 import { current } from "./route.js";
 import { whenStranger } from "./rpc.js";
-import { SignIn } from "./sign-in.js";
+import { SignIn, role } from "./sign-in.js";
+import { TaskView } from "./task.js";
+import { Tasks } from "./tasks.js";
 import { shown } from "./text.js";
-
-const Tasks = () => import("./tasks.js").then((module) => module.Tasks);
-const TaskView = () => import("./task.js").then((module) => module.TaskView);
-const QueueForm = () => import("./queue.js").then((module) => module.QueueForm);
 
 class App extends Component {
   state = { route: current(), stranger: false };
 
   componentDidMount() {
     addEventListener("hashchange", () => this.#moved());
-    whenStranger(() => this.setState({ stranger: true }));
+    whenStranger(() => this.#strange());
     live.start();
+  }
+
+  #strange() {
+    live.stop();
+    this.setState({ stranger: true });
   }
 
   #moved() {
@@ -44,7 +48,7 @@ class App extends Component {
       <${Header}
         place=${place}
         stranger=${stranger}
-        left=${() => this.setState({ stranger: true })}
+        left=${() => this.#strange()}
       />
       <main>
         ${stranger
@@ -59,13 +63,23 @@ class App extends Component {
 
 function View({ parts, params }) {
   const [place = "", id] = parts;
+  if (!isOpen(parts)) return html`<${NotForThisToken} />`;
   if (place === "") return html`<${Overview} />`;
-  if (place === "tasks" && id) return html`<${Later} key=${`task ${id}`} view=${TaskView} id=${id} />`;
-  if (place === "tasks") return html`<${Later} key="tasks" view=${Tasks} params=${params} />`;
-  if (place === "queue") return html`<${Later} key="queue" view=${QueueForm} />`;
+  if (place === "tasks" && id) return html`<${TaskView} key=${`task ${id}`} id=${id} />`;
+  if (place === "tasks") return html`<${Tasks} params=${params} />`;
+  if (place === "queue") return html`<${QueueForm} />`;
   return html`<section class="nothing">
     <h1>Nothing here</h1>
     <p><a href="#/">Overview</a></p>
+  </section>`;
+}
+
+function NotForThisToken() {
+  const [other] = openPlaces();
+  return html`<section class="nothing">
+    <h1>Your token does not show this</h1>
+    <p>It is one of the role ${role()}.</p>
+    ${other && html`<p><a href=${other.address}>${other.title}</a></p>`}
   </section>`;
 }
 

@@ -42,7 +42,7 @@ export class Overview extends LiveView {
   }
 
   render(_, { stats, workers, running, rates, error }) {
-    if (!stats) return html`<${Trouble} error=${error} />`;
+    if (!stats) return html`<${Trouble} error=${error} nothing />`;
     const names = Object.entries(stats.names);
     return html`
       <h1 class="hidden">Overview</h1>

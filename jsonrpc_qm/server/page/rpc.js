@@ -1,19 +1,25 @@
 // Calls of the manager's JSON-RPC methods.
 
 import * as json from "./json.js";
+import { shown } from "./text.js";
 import { heard } from "./time.js";
 
-const METHOD_NOT_FOUND = -32601;
+const TASK_NOT_FOUND = -32001;
+const FORBIDDEN = -32007;
 
 // The manager refused.
 export class Refused extends Error {
   constructor({ code, message, data }) {
     const where = data?.param ? `${data.param}: ` : "";
-    super(data?.reason ? `${where}${data.reason}` : message);
+    super(data?.reason ? `${where}${data.reason}` : code === FORBIDDEN ? beyond(data) : message);
     this.code = code;
     this.data = data;
-    this.isUnknownMethod = code === METHOD_NOT_FOUND;
+    this.isUnknownTask = code === TASK_NOT_FOUND;
   }
+}
+
+function beyond({ method, name }) {
+  return `your token does not allow ${method}${name ? ` for ${shown(name)}` : ""}`;
 }
 
 // Nobody answers, or something that is no manager.
@@ -94,11 +100,11 @@ export function orThrow(result) {
   return result;
 }
 
-// Exchange a token for a cookie; whether the manager knows the token.
+// Exchange a token for a cookie, and what it allows; null when the manager does not know it.
 export async function signIn(token) {
   const response = await post("sign-in", { token });
-  if (response.ok) return true;
-  if (response.status === 401 || response.status === 403) return false;
+  if (response.ok) return response.json();
+  if (response.status === 401) return null;
   throw new Away(`the manager answers with HTTP ${response.status}`);
 }
 

@@ -3,27 +3,33 @@
 import { Component, html } from "./html.js";
 import { signIn, signOut } from "./rpc.js";
 
-const KEY = "jsonrpc-qm.signed-in"; // the cookie itself is out of this page's reach
+const KEY = "jsonrpc-qm.role"; // the cookie itself is out of this page's reach
 
-export function isSignedIn() {
+// The role of the token that this browser has signed in with; null where none was asked for.
+export function role() {
   try {
-    return localStorage.getItem(KEY) !== null;
+    return localStorage.getItem(KEY);
   } catch {
-    return false;
+    return null;
   }
 }
 
-function remember(signedIn) {
+// Whether it makes sense to offer what only these roles may do; the manager decides.
+export function isFor(...roles) {
+  return role() === null || role() === "admin" || roles.includes(role());
+}
+
+function remember(role) {
   try {
-    signedIn ? localStorage.setItem(KEY, "yes") : localStorage.removeItem(KEY);
+    role ? localStorage.setItem(KEY, role) : localStorage.removeItem(KEY);
   } catch {
     // Then there is no button to sign out.
   }
 }
 
 export async function leave() {
-  remember(false);
   await signOut();
+  remember(null);
 }
 
 export class SignIn extends Component {
@@ -33,8 +39,9 @@ export class SignIn extends Component {
     event.preventDefault();
     const token = new FormData(event.currentTarget).get("token");
     try {
-      if (await signIn(token)) {
-        remember(true);
+      const grant = await signIn(token);
+      if (grant) {
+        remember(grant.role);
         this.props.done();
       } else this.setState({ wrong: "The manager does not know this token." });
     } catch (error) {

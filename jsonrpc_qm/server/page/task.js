@@ -8,8 +8,9 @@ import { attempt } from "./notice.js";
 import { prefill } from "./queue.js";
 import { Refused, batch, call, orNothing } from "./rpc.js";
 import { go, to } from "./route.js";
+import { isFor } from "./sign-in.js";
 import { FINISHED, Status } from "./status.js";
-import { shown } from "./text.js";
+import { sentence, shown } from "./text.js";
 import { Moment, between, exactly, now } from "./time.js";
 import { CopyButton, Tree } from "./tree.js";
 import { Trouble } from "./trouble.js";
@@ -45,12 +46,15 @@ export class TaskView extends LiveView {
   render({ id }, { task, refused, history, reasons, continuations, error }) {
     if (refused) {
       return html`<section class="nothing">
-        <h1>${refused.message}</h1>
-        <p><code>${shown(id)}</code> may have been deleted, or have been finished for too long.</p>
-        <p><a href="#/tasks">All tasks</a></p>
+        <h1>${sentence(refused.message)}</h1>
+        ${refused.isUnknownTask &&
+        html`<p>
+          <code>${shown(id)}</code> may have been deleted, or have been finished for too long.
+        </p>`}
+        ${isFor("operator") && html`<p><a href="#/tasks">All tasks</a></p>`}
       </section>`;
     }
-    if (!task) return html`<${Trouble} error=${error} />`;
+    if (!task) return html`<${Trouble} error=${error} nothing />`;
     const open = !FINISHED.has(task.status);
     return html`<article class="task">
       <${Trouble} error=${error} />
@@ -148,11 +152,14 @@ function Buttons({ task, changed }) {
   };
   return html`<div class="actions">
     ${(status === "failed" || status === "cancelled") &&
+    isFor("operator") &&
     html`<button class="primary" onClick=${act("retry", "Queued again")}>Retry</button>`}
     ${(status === "queued" || (status === "started" && !task.cancel_requested)) &&
+    isFor("producer", "operator") &&
     html`<button onClick=${act("cancel", cancelled)}>Cancel</button>`}
-    <button onClick=${again}>Queue one like it</button>
+    ${isFor("producer") && html`<button onClick=${again}>Queue one like it</button>`}
     ${FINISHED.has(status) &&
+    isFor("operator") &&
     html`<button class="danger" onClick=${() => remove(task)}>Delete</button>`}
   </div>`;
 }

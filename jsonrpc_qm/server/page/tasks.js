@@ -88,7 +88,7 @@ class List extends LiveView {
   }
 
   render({ params }, { rows, next, searching, selected, error }) {
-    if (!rows) return html`<${Trouble} error=${error} />`;
+    if (!rows) return html`<${Trouble} error=${error} nothing />`;
     const filter = filterOf(params);
     const held = this.held();
     return html`

@@ -15,17 +15,21 @@ export function shown(text) {
   });
 }
 
-const WHOLE = new Intl.NumberFormat("en");
-const SHORT = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "compact" });
-
-// A count, with separators.
-export function count(number) {
-  return WHOLE.format(number);
+// With a capital at its beginning.
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-// A rate, in few characters.
+// A count, with separators. Intl could do so, but takes longer to begin than all of the page.
+export function count(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+// A rate, in few characters: 0.3, 999, 1.25K, 43.1M.
 export function rate(number) {
-  return number >= 1000 ? SHORT.format(number) : String(Math.round(number * 10) / 10);
+  if (number < 1000) return String(Math.round(number * 10) / 10);
+  const unit = number < 999500 ? 1000 : 1000000;
+  return `${Number((number / unit).toPrecision(3))}${unit === 1000 ? "K" : "M"}`;
 }
 
 // "1 task", "2 tasks".

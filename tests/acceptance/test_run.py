@@ -1,0 +1,135 @@
+"""`qm.run()`: a manager and its workers in one process, with all that `serve` can be told."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jsonrpc_qm import Client
+from jsonrpc_qm.access.files import add_token
+from jsonrpc_qm.access.grants import Role
+from jsonrpc_qm.access.tokens import new_token
+from jsonrpc_qm.errors import Forbidden, Unavailable
+from tests.acceptance.managers import environment
+from tests.acceptance.rpc import until
+from tests.servers.authorities import Authority
+
+APP = """
+import logging, sys
+from jsonrpc_qm import QueueManager
+
+qm = QueueManager("memory:")
+
+@qm.worker("add")
+def add(a, b):
+    return a + b
+
+if __name__ == "__main__":
+    logging.basicConfig(level="INFO")
+    {run}
+"""
+
+START_SECONDS = 30.0
+Start = Callable[[str], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts an app that ends with this line."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(line: str) -> subprocess.Popen[str]:
+        (tmp_path / "app.py").write_text(APP.format(run=line))
+        command = [sys.executable, "app.py"]
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port: int = tried.getsockname()[1]
+        return port
+
+
+def token(file: Path, role: Role) -> str:
+    """A new token in the file."""
+    made, entry = new_token(role)
+    add_token(file, entry)
+    return made
+
+
+def is_known(client: Client) -> bool:
+    """Whether the manager lets the client in."""
+    try:
+        client.stats()
+    except Forbidden:
+        return False
+    return True
+
+
+def test_it_has_tokens_tls_and_limits(start: Start, tmp_path: Path) -> None:
+    """Its own workers need none of them; SIGHUP reads the tokens again; SIGTERM ends it at once."""
+    authority = Authority(tmp_path, "authority")
+    cert, key = authority.pair("manager")
+    mine = authority.pair("client")
+    file = tmp_path / "tokens.toml"
+    producer = token(file, Role.PRODUCER)
+    port = free_port()
+    app = start(
+        f"qm.run(port={port}, tokens='tokens.toml', tls_cert={cert!r}, tls_key={key!r}, "
+        f"tls_ca={authority.ca!r}, max_queued=2, concurrency=1)"
+    )
+    tls = {"tls_ca": authority.ca, "tls_cert": mine.cert, "tls_key": mine.key}
+    url = f"https://127.0.0.1:{port}"
+    with closing(Client(url, token=producer, retry_for=START_SECONDS, **tls)) as client:
+        assert client.get_task(client.queue("add", [1, 2]).id, wait=20).result == 3
+        client.queue_many([{"name": "other"}] * 2)
+    with closing(Client(url, token=producer, retry_for=0, **tls)) as client:
+        with pytest.raises(Unavailable, match="2 tasks are queued"):
+            client.queue("other")
+        with pytest.raises(Forbidden):
+            client.stats()
+    later = token(file, Role.OPERATOR)
+    with closing(Client(url, token=later, retry_for=0, **tls)) as client:
+        assert not is_known(client)
+        app.send_signal(signal.SIGHUP)
+        until(lambda: is_known(client))
+    began = time.monotonic()
+    app.send_signal(signal.SIGTERM)
+    _, log = app.communicate(timeout=20)
+    assert app.returncode == 0, log
+    assert time.monotonic() - began < 5
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("qm.run(host='0.0.0.0')", "there are no tokens"),
+        ("qm.run(keep_completed='7d')", "keep_completed: Expected `float | null`"),
+        ("qm.run(tokens='nowhere.toml')", "nowhere.toml"),
+        ("qm.run(tokenz='tokens.toml')", "tokenz"),
+    ],
+)
+def test_what_it_can_not_do_is_said_at_the_start(start: Start, run: str, said: str) -> None:
+    """And it does not stay."""
+    app = start(run)
+    _, log = app.communicate(timeout=30)
+    assert app.returncode == 1
+    assert said in log.splitlines()[-1]

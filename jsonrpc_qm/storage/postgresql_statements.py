@@ -9,11 +9,12 @@ SETTINGS = """
         set_config('idle_in_transaction_session_timeout', '60s', true),
         set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
         set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true),
+        set_config('plan_cache_mode', 'force_generic_plan', true),
         set_config('jit', 'off', true)"""
 """They go with the transaction: behind PgBouncer a session is anybody's.
 
 Plans are kept, and may have been made when there were few tasks: all that is written is to be found
-by an index.
+by an index. Generic plans are for few parameters, and those for many may compare all with all.
 """
 
 NO_LIMITS = """

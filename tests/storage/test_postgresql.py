@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -18,9 +20,10 @@ import pytest
 from jsonrpc_qm.errors import InvalidParams, QueueError, Unavailable
 from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.operations import Operation, Step
-from jsonrpc_qm.storage import postgresql_connections, postgresql_watch
+from jsonrpc_qm.storage import postgresql_connections, postgresql_watch, statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
+from jsonrpc_qm.storage.postgresql_statements import unnested
 from jsonrpc_qm.storage.urls import open_storage
 from tests.records import NOW, a_record
 from tests.servers.postgresql import PostgresServer, empty_schema
@@ -206,6 +209,44 @@ def test_a_fork_leaves_the_parents_connections_alone(storage: PostgresqlStorage)
             os._exit(1)
     assert os.waitpid(pid, 0)[1] == 0
     assert storage.get(["a", "b"]) == [a_record("a"), a_record("b")]
+
+
+# -- how it finds rows ----------------------------------------------------------------------------
+
+
+def plan_of(storage: PostgresqlStorage, sql: str) -> str:
+    """What the server would do in a transaction, whatever the parameters."""
+    marks = count(1)
+    numbered = re.sub(r"\?", lambda _: f"${next(marks)}", sql)
+    nothing = ", ".join(["NULL"] * (next(marks) - 1))
+    with storage.transaction():
+        storage.run(f"PREPARE planned AS {numbered}")
+        lines = storage.run(f"EXPLAIN EXECUTE planned ({nothing})").fetchall()
+        storage.run("DEALLOCATE planned")
+    return "\n".join(line for (line,) in lines)
+
+
+@pytest.mark.parametrize("tasks", [0, 3000])
+def test_rows_are_looked_for_by_their_numbers_and_ids(
+    storage: PostgresqlStorage, tasks: int
+) -> None:
+    """The server keeps plans, also those that it makes when there are no tasks yet."""
+    if tasks:
+        add(storage, *(a_record(f"t{n}") for n in range(tasks)))
+    claim = plan_of(storage, statements.claim(2, storage.skipping, storage.among))
+    assert claim.count("Index Scan using task_ready") == 2
+    assert claim.count("Incremental Sort") == 2
+    assert "Index Cond: (seq = ANY" in claim
+    purge = plan_of(storage, statements.purge(2, storage.among, by_name=False))
+    assert "Index Cond: (seq = ANY" in purge
+    by_id = (
+        statements.completed(unnested(statements.COMPLETED)),
+        statements.save(unnested(statements.SAVED)),
+    )
+    for statement in by_id:
+        plan = plan_of(storage, statement)
+        assert "Index Cond: (id = " in plan
+        assert "Seq Scan on task" not in plan
 
 
 # -- its clock, its settings, its URL -----------------------------------------------------------

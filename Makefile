@@ -1,5 +1,8 @@
 # What there is to do here; `make help` lists it. PYTHON=... chooses the Python of a new .venv.
 
+# Tests wait for processes more than they compute.
+WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) * 3 / 2 )))
+
 .PHONY: help run test lint check bench clean
 
 help: ## Show this list
@@ -12,7 +15,7 @@ run: ## Do the main job on real files: install into .venv, then run examples/fil
 test: ## Install what the tests need and run all; the quick ones with every Python here
 	@scripts/system-packages & programs=$$!; scripts/environments && wait $$programs
 	@scripts/test-other-pythons
-	.venv/bin/python -m pytest -n auto --dist worksteal
+	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: ## Check style, format and types
 	@scripts/venv .venv dev

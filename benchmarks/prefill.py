@@ -69,7 +69,8 @@ class _Tasks:
         self._now = storage.now
         rules = Rules(storage.now)
         self._made = [
-            rules.new_task(QueueParams("made", parameters=parameters)) for parameters in PARAMETERS
+            rules.new_task(QueueParams("made", parameters=parameters), storage.now())
+            for parameters in PARAMETERS
         ]
 
     def due(self, names: Sequence[str], number: int) -> Iterator[Record]:

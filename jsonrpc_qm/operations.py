@@ -74,7 +74,7 @@ class Rules:
     def queue(self, call: p.QueueParams) -> Operation[Record]:
         """Store one task."""
         return Operation(
-            (Step("add", [[self._new_task(call, self.now())]]),),
+            (Step("add", [[self.new_task(call, self.now())]]),),
             lambda added: _accepted(added[0])[0],
         )
 
@@ -180,7 +180,8 @@ class Rules:
 
     # -- parts --------------------------------------------------------------------------------
 
-    def _new_task(self, call: p.QueueParams, now: int) -> Record:
+    def new_task(self, call: p.QueueParams, now: int) -> Record:
+        """The record of a task that is queued at this moment."""
         run_at = now if call.delay is None else now + seconds(call.delay)
         if call.run_at is not None:
             if call.delay is not None:
@@ -218,7 +219,7 @@ class Rules:
         tasks = []
         for place, call in enumerate(calls):
             try:
-                tasks.append(self._new_task(call, now))
+                tasks.append(self.new_task(call, now))
             except InvalidParams as error:
                 named = f"{param}[{place}].{error.data['param']}"
                 raise InvalidParams.of(named, error.data["reason"]) from None

@@ -24,6 +24,8 @@ def benchmarks(*options: str) -> "subprocess.CompletedProcess[str]":
     """One that measures; 1 says that a target was missed, on whatever machine this is."""
     ended = run(*options)
     assert ended.returncode in (0, 1), ended.stderr
+    # A traceback ends with 1, too.
+    assert ended.stdout, ended.stderr
     return ended
 
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.timeout(60)
 
 UNAVAILABLE = -32006
 
-MOST_SECONDS = 2.0
-"""How long a stop may take."""
+MOST_SECONDS = 5.0
+"""How long a stop may take where other tests run beside it: far less than what waits would."""
 
 
 def stopped(manager: ManagerProcess, number: int = signal.SIGTERM) -> None:

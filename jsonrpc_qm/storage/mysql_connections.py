@@ -46,6 +46,8 @@ UNCHECKED = _unchecked()
 """TLS with whoever answers, for the mode `preferred`."""
 
 
+# The driver brings no types, so that nothing is known of what this inherits; and it takes no TLS
+# context of ours for the mode `preferred`: with one it would refuse a server that has no TLS.
 class Connection(pymysql.Connection):  # type: ignore[misc]
     """The driver's own, which is made much faster where no certificate is checked: the driver would
     load all authorities of the system each time, some 60 ms in which nothing else goes on."""

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError as NoAnswer
 
+from jsonrpc_qm.errors import Unavailable
+
 __all__ = ["NoAnswer", "RawCall", "Refused", "Rpc", "until", "until_heard_of"]
 
 
@@ -121,3 +123,14 @@ def until(happened: Callable[[], Any], *, within: float = 20.0) -> Any:
 def until_heard_of(rpc: Rpc, *workers: str) -> None:
     """Wait until a call of each worker has arrived at the manager."""
     until(lambda: {row["worker"] for row in rpc("workers")}.issuperset(workers))
+
+
+def works(rpc: Rpc, method: str, **params: Any) -> bool:
+    """Whether a call is answered otherwise than as Unavailable."""
+    try:
+        rpc(method, **params)
+    except Refused as refusal:
+        if refusal.code == Unavailable.code:
+            return False
+        raise
+    return True

@@ -19,7 +19,7 @@ from tests.acceptance.disks import (
     small_disk,
 )
 from tests.acceptance.managers import ManagerProcess, failed_start, sqlite_url
-from tests.acceptance.rpc import RawCall, Refused, Rpc, until
+from tests.acceptance.rpc import RawCall, Refused, Rpc, until, works
 from tests.acceptance.sqlite_file import SqliteFile
 
 pytestmark = pytest.mark.timeout(60)
@@ -84,7 +84,7 @@ def outage(
         queued = rpc("stats")["names"].get("mail", {"queued": 0})["queued"]
         assert queued == len(answered)
         end()
-        until(lambda: _works(rpc, "complete", **outcome))
+        until(lambda: works(rpc, "complete", **outcome))
         assert len(rpc("queue_many", tasks=large(refused))) == len(refused)
         rpc("queue", name="later", id="later")
         assert [task["id"] for task in later.answer()] == ["later"]
@@ -94,16 +94,6 @@ def outage(
         stored.check()
         ids = [id for (id,) in stored("SELECT id FROM task")]
         assert sorted(ids) == sorted(["held", "later", *answered, *refused])
-
-
-def _works(rpc: Rpc, method: str, **params: Any) -> bool:
-    try:
-        rpc(method, **params)
-    except Refused as refusal:
-        if refusal.code == UNAVAILABLE:
-            return False
-        raise
-    return True
 
 
 def test_a_full_disk_is_unavailable_until_there_is_room(

@@ -26,15 +26,13 @@ from jsonrpc_qm.storage import (
     telling,
 )
 from jsonrpc_qm.storage.base import News
-from tests.acceptance.rpc import RawCall, Refused, Rpc, until
+from tests.acceptance.rpc import RawCall, Rpc, until, works
 from tests.servers.cables import Cable
 from tests.servers.mysql import MysqlServer, empty_mysql_storage, server_url
 from tests.servers.postgresql import PostgresServer, PostgresStandby, empty_schema
 from tests.servers.redis import RedisProcess
 from tests.storage.conftest import empty_redis
 from tests.storage.conftest import redis_server as shared_redis
-
-UNAVAILABLE = -32006
 
 AT_MOST = 10.0
 """Seconds within which a call is answered where nobody waits for longer than a second."""
@@ -94,14 +92,9 @@ def is_done(rpc: Rpc, method: str, **params: Any) -> bool:
     """Whether a call was answered otherwise than as Unavailable; it is answered in time."""
     start = time.monotonic()
     try:
-        rpc(method, **params)
-    except Refused as refusal:
-        if refusal.code == UNAVAILABLE:
-            return False
-        raise
+        return works(rpc, method, **params)
     finally:
         assert time.monotonic() - start < AT_MOST
-    return True
 
 
 class Groups:

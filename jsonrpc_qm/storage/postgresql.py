@@ -18,6 +18,7 @@ from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.postgresql_statements import (
+    AMONG,
     COUNT,
     NO_LIMITS,
     SETTINGS,
@@ -190,7 +191,7 @@ class PostgresqlStorage(SqlRowsStorage):
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         if not ids:
             return []
-        rows = self.run(statements.read("SELECT unnest(?::text[])", lock), (list(ids),))
+        rows = self.run(statements.read(AMONG, lock), (list(ids),))
         return [Record(*row) for row in rows]
 
     def exclusive(self) -> nullcontext[None]:

@@ -34,6 +34,10 @@ TALLY = (
 
 PARTS = 16
 
+AMONG = "= ANY (?::text[])"
+"""That an id is among some. A subquery could be joined the other way round, and each task of the
+table compared with all of the ids."""
+
 COUNT = f"""
     INSERT INTO tally_part (name, status, tasks, part)
     SELECT given.*, pg_backend_pid() % {PARTS}

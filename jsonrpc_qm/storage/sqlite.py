@@ -154,7 +154,7 @@ class SqliteStorage(SqlRowsStorage):
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         found: list[Record] = []
         for chunk in _chunks(ids):
-            sql = statements.read(_marks(len(chunk)), lock)
+            sql = statements.read(f"IN ({_marks(len(chunk))})", lock)
             found.extend(Record(*row) for row in self.run(sql, chunk))
         return found
 

@@ -23,7 +23,7 @@ from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.storage import postgresql_connections, postgresql_watch, statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
-from jsonrpc_qm.storage.postgresql_statements import unnested
+from jsonrpc_qm.storage.postgresql_statements import AMONG, unnested
 from jsonrpc_qm.storage.urls import open_storage
 from tests.records import NOW, a_record
 from tests.servers.postgresql import PostgresServer, empty_schema
@@ -242,6 +242,7 @@ def test_rows_are_looked_for_by_their_numbers_and_ids(
     by_id = (
         statements.completed(unnested(statements.COMPLETED)),
         statements.save(unnested(statements.SAVED)),
+        statements.read(AMONG, storage.locking),
     )
     for statement in by_id:
         plan = plan_of(storage, statement)

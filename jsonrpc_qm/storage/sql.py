@@ -253,16 +253,17 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
         self.run(statements.PAUSE if paused else statements.RESUME, (name,))
 
     def delete(self, ids: Sequence[str]) -> list[bool | QueueError]:
+        stored = {record.id: record for record in self._read(ids, self.locking)}
         answers: list[bool | QueueError] = []
         for id in ids:
-            record = next(iter(self._read([id], self.locking)), None)
+            record = stored.get(id)
             if record is None:
                 answers.append(TaskNotFound.of(id))
             elif record.status in UNFINISHED:
                 answers.append(InvalidState.of(id, public_status(record.status)))
             else:
-                self.run(statements.DELETE, (id,))
-                self._moves.see(record, None)
+                self.run_soon(statements.DELETE, (id,))
+                self._moves.see(stored.pop(id), None)
                 answers.append(True)
         return answers
 

@@ -38,9 +38,12 @@ class SqlTransitions(ABC):
     def transition(self, events: Sequence[Event], now: int) -> list[Answer]:
         answers: dict[int, Answer] = {}
         ids = {event.id for event in events}
+        # A unique key never changes, so the tasks need no lock for this.
+        retried = self._read([event.id for event in events if isinstance(event, Retry)])
+        keyed = {record.id for record in retried if record.unique_key is not None}
 
         def depends(placed: Placed) -> bool:
-            return _depends(placed[1], ids)
+            return _depends(placed[1], ids, keyed)
 
         for alone, run in groupby(enumerate(events), depends):
             if alone:
@@ -128,11 +131,14 @@ class SqlTransitions(ABC):
         """Write rows of statements.SAVED, each under its fence; how many were written."""
 
 
-def _depends(event: Event, ids: set[str]) -> bool:
-    """Whether what becomes of the event may depend on others of its batch, or theirs on it."""
+def _depends(event: Event, ids: set[str], keyed: set[str]) -> bool:
+    """Whether what becomes of the event may depend on others of its batch, or theirs on it.
+
+    The batch is about the tasks `ids`, of which `keyed` have a unique key to take again.
+    """
     if isinstance(event, Complete):
         return any(task.unique_key is not None or task.id in ids for task in event.queue)
-    return isinstance(event, Retry)
+    return isinstance(event, Retry) and event.id in keyed
 
 
 def _turns(events: Iterable[Placed]) -> Iterator[dict[str, Placed]]:

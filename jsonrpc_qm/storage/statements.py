@@ -184,8 +184,10 @@ def save_params(before: Record, after: Record) -> tuple[Any, ...]:
 
 @lru_cache
 def read(among: str, lock: str = "") -> str:
-    """Tasks whose id is among some; in the order of their ids, so that two who lock some do not wait
-    in a circle."""
+    """Tasks whose id is among some.
+
+    In the order of their ids, so that two who lock some do not wait in a circle.
+    """
     return f"SELECT {COLUMNS} FROM task WHERE id {among} ORDER BY id{lock}"
 
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measures, and prints a table.
 
 Exits with 0 when all targets are reached, with 1 when one is missed, with 2 when something went
-wrong: an answer was an error, or totals do not add up.
+wrong, an answer was an error, or totals do not add up: the table has what was measured before.
 """
 
 import json
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +20,12 @@ from benchmarks.kinds import KINDS
 from benchmarks.machine import machine
 from benchmarks.plan import FULL, QUICK, QUICK_STORAGES, STORAGES
 from benchmarks.processes import Broken
-from benchmarks.row import Row
 from benchmarks.run import MANY, Run
 from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.version import VERSION
+
+if TYPE_CHECKING:
+    from benchmarks.storages import StorageRun
 
 KEYS = (
     "queue",
@@ -93,18 +96,15 @@ def main(
     _allow_connections()
     with tempfile.TemporaryDirectory(prefix="jsonrpc-qm-bench-") as folder:
         facts = machine(Path(folder))
-        try:
-            if storages:
-                rows, versions = _measured_storages(only, on, storage, quick=quick)
-                facts |= versions
-            elif on:
-                raise click.UsageError("--on goes with --storages")
-            else:
-                rows = _measured(only, storage, folder, quick=quick)
-        except (Broken, QueueError) as error:
-            said = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-            show.progress(f"broken: {error}{said}")
-            sys.exit(2)
+        if storages:
+            run: Run | StorageRun = _run_of_storages(only, on, storage, quick=quick)
+        elif on:
+            raise click.UsageError("--on goes with --storages")
+        else:
+            run = _run(only, storage, folder, quick=quick)
+        is_broken = _is_broken(run)
+    rows = run.rows
+    facts |= run.versions
     at = datetime.now(UTC).isoformat(timespec="seconds")
     measured = show.document(rows, version=VERSION, at=at, quick=quick, machine=facts)
     if output is not None:
@@ -115,10 +115,21 @@ def main(
         show.printed(show.markdown(rows, facts))
     else:
         show.shown(rows)
-    sys.exit(1 if any(row.reached is False for row in rows) else 0)
+    sys.exit(2 if is_broken else int(any(row.reached is False for row in rows)))
 
 
-def _measured(only: Iterable[str], storage: str, folder: str, *, quick: bool) -> list[Row]:
+def _is_broken(run: "Run | StorageRun") -> bool:
+    """Measure; whether something went wrong. What was measured before it did is kept."""
+    try:
+        run.measure()
+    except (Broken, QueueError) as error:
+        said = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        show.progress(f"broken: {error}{said}")
+        return True
+    return False
+
+
+def _run(only: Iterable[str], storage: str, folder: str, *, quick: bool) -> Run:
     wanted = _wanted(only, KEYS, "without")
     if storage == "memory:":
         if wanted & MANY:
@@ -128,14 +139,12 @@ def _measured(only: Iterable[str], storage: str, folder: str, *, quick: bool) ->
     elif "{name}" not in storage:
         raise click.UsageError("--storage needs {name}: each measurement has a storage of its own")
     plan = QUICK if quick else FULL
-    run = Run(wanted, plan, lambda name: storage.format(folder=folder, name=name))
-    run.measure()
-    return run.rows
+    return Run(wanted, plan, lambda name: storage.format(folder=folder, name=name))
 
 
-def _measured_storages(
+def _run_of_storages(
     only: Iterable[str], on: Iterable[str], storage: str, *, quick: bool
-) -> tuple[list[Row], dict[str, str]]:
+) -> "StorageRun":
     if storage != DEFAULT_STORAGE:
         raise click.UsageError("--storages starts servers of its own: leave --storage away")
     wanted = _wanted(only, STORAGES_KEYS, "with")
@@ -143,9 +152,7 @@ def _measured_storages(
     from benchmarks.storages import StorageRun
 
     kinds = [kind for kind in KINDS if not on or kind.key in on]
-    run = StorageRun(wanted, kinds, QUICK_STORAGES if quick else STORAGES)
-    run.measure()
-    return run.rows, run.versions
+    return StorageRun(wanted, kinds, QUICK_STORAGES if quick else STORAGES)
 
 
 def _wanted(only: Iterable[str], keys: Iterable[str], how: str) -> set[str]:

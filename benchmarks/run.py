@@ -21,6 +21,8 @@ class Run:
         self._plan = plan
         self._urls = urls
         self.rows: list[Row] = []
+        self.versions: dict[str, str] = {}
+        """Of programs that were measured besides: none."""
 
     def measure(self) -> None:
         """Measure all that is wanted, in the order of the table."""

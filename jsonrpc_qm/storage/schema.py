@@ -24,7 +24,7 @@ from peewee import (
 )
 
 from jsonrpc_qm.errors import Unavailable
-from jsonrpc_qm.storage.migrations import MIGRATIONS, Migration
+from jsonrpc_qm.storage.migrations import MIGRATIONS, Migration, m0003_lists
 from jsonrpc_qm.storage.upgrade import Upgrade
 
 # Not that of storages, which `serve` keeps silent while it opens one.
@@ -162,6 +162,9 @@ def create_schema(database: Database, upgrade: Upgrade = Upgrade.AT_START) -> tu
             return missing
         if version == 0:
             database.create_tables(MODELS)
+            if m0003_lists.MIGRATION.changes(database):
+                # The models' index is for databases whose indexes end with the row's number.
+                m0003_lists.apply(database)
             MetaRow.insert(key=VERSION_KEY, value=str(newest)).execute()
         else:
             _migrate(database, missing, upgrade)
@@ -180,12 +183,14 @@ def _stored_version(*, look_only: bool) -> int:
 
 def _migrate(database: Database, missing: Sequence[Migration], upgrade: Upgrade) -> None:
     for step in missing:
-        if upgrade is Upgrade.AT_START and not step.at_start:
+        waits = step.changes(database) and not step.at_start
+        if waits and upgrade is Upgrade.AT_START:
             raise Unavailable.of(
                 f"the database needs schema version {step.version} ({step.sentence.rstrip('.')}): "
                 "stop all managers, make a backup, and run `jsonrpc-qm migrate`"
             )
     for step in missing:
         logger.info("schema version %s: %s", step.version, step.sentence)
-        step.apply(database)
+        if step.changes(database):
+            step.apply(database)
         MetaRow.update(value=str(step.version)).where(MetaRow.key == VERSION_KEY).execute()

@@ -22,6 +22,7 @@ from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.storage import postgresql_connections, postgresql_watch, statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Sighting
+from jsonrpc_qm.storage.migrations.running import migrate
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.postgresql_statements import AMONG, unnested
 from jsonrpc_qm.storage.urls import open_storage
@@ -226,6 +227,28 @@ def plan_of(storage: PostgresqlStorage, sql: str) -> str:
     return "\n".join(line for (line,) in lines)
 
 
+def test_an_older_index_of_lists_is_replaced_by_an_operator(
+    storage: PostgresqlStorage, url: str
+) -> None:
+    """It takes time where there are many tasks, so no manager does it when it starts."""
+    add(storage, a_record("a"))
+    for statement in (
+        "DROP INDEX task_listing",
+        "CREATE INDEX task_listing ON task (name, status)",
+        "UPDATE meta SET value = '2' WHERE key = 'schema_version'",
+    ):
+        storage.run(statement)
+    with pytest.raises(Unavailable, match="schema version 3 .*jsonrpc-qm migrate"):
+        open_storage(url)
+    newest, made = migrate(url)
+    assert [step.version for step in made] == [3]
+    assert newest >= 3
+    with closing(open_storage(url)) as after:
+        assert isinstance(after, PostgresqlStorage)
+        assert "Sort" not in plan_of(after, statements.LIST_BRANCH)
+        assert get(after, "a") == a_record("a")
+
+
 @pytest.mark.parametrize("tasks", [0, 3000])
 def test_rows_are_looked_for_by_their_numbers_and_ids(
     storage: PostgresqlStorage, tasks: int
@@ -239,6 +262,9 @@ def test_rows_are_looked_for_by_their_numbers_and_ids(
     assert "Index Cond: (seq = ANY" in claim
     purge = plan_of(storage, statements.purge(2, storage.among, by_name=False))
     assert "Index Cond: (seq = ANY" in purge
+    page = plan_of(storage, statements.LIST_BRANCH)
+    assert "Scan Backward using task_listing" in page
+    assert "Sort" not in page
     by_id = (
         statements.completed(unnested(statements.COMPLETED)),
         statements.save(unnested(statements.SAVED)),

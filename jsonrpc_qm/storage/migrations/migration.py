@@ -22,3 +22,9 @@ class Migration:
     at_start: bool = True
     """Whether a manager that starts may do it: it takes a moment at any size, and managers of the
     version before go on working on what it leaves. Others wait for `jsonrpc-qm migrate`."""
+    databases: tuple[type[Database], ...] = (Database,)
+    """The kinds that it changes. The others get its number when a manager starts."""
+
+    def changes(self, database: Database) -> bool:
+        """Whether it is about this kind of database."""
+        return isinstance(database, self.databases)

@@ -238,7 +238,7 @@ def test_an_older_index_of_lists_is_replaced_by_an_operator(
         "UPDATE meta SET value = '2' WHERE key = 'schema_version'",
     ):
         storage.run(statement)
-    with pytest.raises(Unavailable, match="schema version 3 .*jsonrpc-qm migrate"):
+    with pytest.raises(Unavailable, match=r"schema version 3 .*jsonrpc-qm migrate"):
         open_storage(url)
     newest, made = migrate(url)
     assert [step.version for step in made] == [3]

@@ -116,18 +116,13 @@ class RedisStorage(TellsMoves):
             self._server.run, self._shards, self._transactions.settle, number=self._next_number
         )
 
-    def _next_number(self, last: int) -> int:
-        """A number for a task behind all that this manager has stored, and behind that one.
+    def _next_number(self, last: int, count: int = 1) -> int:
+        """The first of so many numbers for tasks, behind all of this manager's and behind that one.
 
-        Shards know nothing of each other: there the time tells what other managers stored before.
+        The time tells what other managers stored before: nobody asks them, nor other shards.
         """
-        time = 0 if self._shards.is_one else self.now()
-        return self._next_numbers(max(last, time - 1), 1)
-
-    def _next_numbers(self, last: int, count: int) -> int:
-        """The first of so many numbers, one after the other."""
         with self._counting:
-            first = max(self._number, last) + 1
+            first = max(self._number + 1, last + 1, self.now())
             self._number = first + count - 1
         return first
 
@@ -184,7 +179,7 @@ class RedisStorage(TellsMoves):
         records = [record for group in groups for record in group]
         work = self._work()
         if work is not None and not work.claims and self._are_simple(records):
-            first = self._next_numbers(self._last_number(), len(records))
+            first = self._next_number(0, len(records))
             return work.add(groups, first)
         return self._add(groups)
 
@@ -192,11 +187,6 @@ class RedisStorage(TellsMoves):
         """Whether the server can decide all on storing these."""
         keyed = any(record.unique_key is not None for record in records)
         return not keyed and self._recent.are_new(records, self.now())
-
-    def _last_number(self) -> int:
-        """Of the task that was stored last in a queue of one shard."""
-        [number] = self._server.run([("GET", self._shards.common.number)])
-        return int(number or 0)
 
     def _add(self, groups: Sequence[Sequence[Record]]) -> list[list[Record] | QueueError]:
         view = self._writing()

@@ -10,6 +10,7 @@
 
 local CHUNK = 4000
 local NO_MOMENT = string.rep('\0', 8)  -- in what tasks begin with
+local sub = string.sub
 local changes = {}
 
 -- The steps that `strings` has from `at` on; their keys are those from KEYS[first] on.
@@ -29,7 +30,7 @@ end
 -- The steps that are kept in {shard}prepared, after what is kept about them.
 function changes.kept(kept, first)
     local _, position = struct.unpack('>I4c0', kept)
-    return changes.read(cmsgpack.unpack(string.sub(kept, position)), 1, first)
+    return changes.read(cmsgpack.unpack(sub(kept, position)), 1, first)
 end
 
 -- Calls for the strings from one place to another, some at a time.
@@ -82,7 +83,7 @@ end
 -- Ids, then the revisions that their tasks begin with.
 function check.revision(step)
     return are_unchanged(step, function(value, expected)
-        return string.sub(value, 1, #expected) == expected
+        return sub(value, 1, #expected) == expected
     end)
 end
 

@@ -16,11 +16,12 @@
 -- is to be kept of the claim. What tasks begin with is in redis_values.py. ARGV[1] is the transaction's
 -- mark.
 
+local NO_TOKEN = NO_MOMENT
 local PLAIN = '\127\255\255\255'  -- how members of {shard}ready begin that have the priority 0
 
 -- A moment in microseconds as in sorted sets, and in what tasks begin with.
 local function moment_of(micros)
-    return '\128' .. string.sub(struct.pack('>I8', micros), 2)
+    return '\128' .. sub(struct.pack('>I8', micros), 2)
 end
 
 -- Nothing is to be swept before: that is for the manager.
@@ -41,10 +42,11 @@ end
 
 -- What gives each task its new beginning from its old one, as transitions.claimed does.
 local function claimer(now, given)
-    local revision = string.sub(ARGV[1], 1, 8)
+    local revision = sub(ARGV[1], 1, 8)
+    local first_token = struct.pack('>I8', now)
     local dues = {}
     return function(value)
-        local durations = string.sub(value, 34, 49)
+        local durations = sub(value, 34, 49)
         local due = dues[durations]
         if not due then
             local lease, timeout = struct.unpack('>I8I8', durations)
@@ -52,9 +54,11 @@ local function claimer(now, given)
             due = moment_of(now + (timeout > 0 and math.min(lease, timeout) or lease))
             dues[durations] = due
         end
-        local token = math.max(struct.unpack('>I8', value, 18) + 1, now)
-        local begin = revision .. string.sub(value, 9, 16) .. 's' .. struct.pack('>I8', token)
-        return begin .. due .. string.sub(value, 34), due
+        local token = first_token
+        if sub(value, 18, 25) ~= NO_TOKEN then
+            token = struct.pack('>I8', math.max(struct.unpack('>I8', value, 18) + 1, now))
+        end
+        return revision .. sub(value, 9, 16) .. 's' .. token .. due .. sub(value, 34), due
     end
 end
 
@@ -63,7 +67,7 @@ local function take(step, members)
     local strings = step.strings
     local ids, values = {}, {}
     for number, member in ipairs(members) do
-        ids[number] = string.sub(member, 21)
+        ids[number] = sub(member, 21)
     end
     changes.each_chunk(ids, 1, #ids, function(...)
         for _, value in ipairs(redis.call('HMGET', KEYS[step.place], ...)) do
@@ -74,18 +78,18 @@ local function take(step, members)
     local event = strings[step.first + 6]
     local tasks, places, started, due, expiring, urgent = {}, {}, {}, {}, {}, {}
     for number, value in ipairs(values) do
-        local place, second = string.sub(members[number], 13), 2 * number
+        local place, second = sub(members[number], 13), 2 * number
         local taken, due_at = claimed(value)
         step.taken[number] = taken .. event
         tasks[second - 1], tasks[second] = ids[number], step.taken[number]
         places[number] = place
         started[second - 1], started[second] = '0', place
         due[second - 1], due[second] = '0', due_at .. place
-        if string.sub(value, 26, 33) ~= NO_MOMENT then
-            expiring[#expiring + 1] = string.sub(value, 26, 33) .. place
+        if sub(value, 26, 33) ~= NO_MOMENT then
+            expiring[#expiring + 1] = sub(value, 26, 33) .. place
         end
-        if string.sub(members[number], 1, 4) ~= PLAIN then
-            urgent[#urgent + 1] = string.sub(members[number], 5)
+        if sub(members[number], 1, 4) ~= PLAIN then
+            urgent[#urgent + 1] = sub(members[number], 5)
         end
     end
     changes.call('HSET', KEYS[step.place], tasks)

@@ -24,7 +24,7 @@ function changes.checks.complete(step)
     changes.each_chunk(strings, step.first + 1, token, function(...)
         for _, value in ipairs(redis.call('HMGET', KEYS[step.place], ...)) do
             token = token + 1
-            are_held = are_held and value and string.sub(value, 17, 25) == 's' .. strings[token]
+            are_held = are_held and value and sub(value, 17, 25) == 's' .. strings[token]
             step.values[#step.values + 1] = value
         end
     end)
@@ -33,17 +33,17 @@ end
 
 function changes.writes.complete(step)
     local strings, count = step.strings, completions(step)
-    local moment, revision = strings[step.first], string.sub(ARGV[1], 1, 8)
+    local moment, revision = strings[step.first], sub(ARGV[1], 1, 8)
     local tasks, due, started, completed, moments = {}, {}, {}, {}, {}
     for number, value in ipairs(step.values) do
         local id = strings[step.first + number]
-        local place = string.sub(value, 9, 16) .. id
+        local place = sub(value, 9, 16) .. id
+        local kept = sub(value, 34) .. strings[step.first + 2 * count + number]
         local second = 2 * number
         tasks[second - 1] = id
-        tasks[second] = revision .. string.sub(value, 9, 16) .. 'c' .. string.sub(value, 18, 25)
-            .. NO_MOMENT .. string.sub(value, 34) .. strings[step.first + 2 * count + number]
+        tasks[second] = revision .. sub(value, 9, 16) .. 'c' .. sub(value, 18, 25) .. NO_MOMENT .. kept
         started[number] = place
-        due[number] = string.sub(value, 26, 33) .. place
+        due[number] = sub(value, 26, 33) .. place
         completed[second - 1], completed[second] = '0', place
         moments[second - 1], moments[second] = '0', moment .. place
     end

@@ -14,9 +14,9 @@
 
 local mark = ARGV[1]
 local kept = redis.call('GET', KEYS[1])
-if kept and string.sub(kept, 1, #mark) == mark then
+if kept and sub(kept, 1, #mark) == mark then
     local answer = {}
-    for claim, ids in ipairs(cmsgpack.unpack(string.sub(kept, #mark + 1))) do
+    for claim, ids in ipairs(cmsgpack.unpack(sub(kept, #mark + 1))) do
         answer[claim] = {}
         changes.each_chunk(ids, 1, #ids, function(...)
             for _, value in ipairs(redis.call('HMGET', KEYS[2], ...)) do

@@ -8,7 +8,7 @@ SCHEDULED = "scheduled"
 UNFINISHED = frozenset({"queued", SCHEDULED, "started"})
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One stored task. Moments and durations in microseconds, JSON as text, None for null.
 
     The order of the fields is the order of a storage's columns.

@@ -26,7 +26,8 @@ WATCH_SECONDS = 0.05
 """How often an idle committer looks whether another process has changed the storage."""
 
 MOST_ITEMS = 2000
-"""Members of lists after which a transaction takes no further operation."""
+"""Members of lists that all writers together take before they take no further operation: with a
+larger share one of them would have all that is waiting, and the others nothing."""
 
 
 Committed = Sequence[tuple[Entry, list[list[Any]] | QueueError]]
@@ -58,6 +59,7 @@ class Committer:
         """Entries that belong together; None at the end."""
         self._changes: int | None = None
         self._looked = 0.0
+        self._most_items = MOST_ITEMS // storage.writers
         self.threads = [
             threading.Thread(target=self._run, name=f"committer-{number}", daemon=True)
             for number in range(storage.writers)
@@ -100,7 +102,7 @@ class Committer:
         batch: list[Entry] = []
         size = 0
         wait = WATCH_SECONDS
-        while size < MOST_ITEMS:
+        while size < self._most_items:
             try:
                 entries = self._pending.get(timeout=wait)
             except Empty:

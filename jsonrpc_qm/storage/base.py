@@ -186,6 +186,8 @@ class Storage(Protocol):
         is taken by one claim only and carries a token larger than any that it had. One that has
         expired is not taken, even if more was due than the sweep moved. A claim that finds nothing
         gets an empty list, and so does one of a worker that is asked to drain.
+
+        A storage may fill the lists only when it is asked anything else, or the transaction ends.
         """
 
     def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:

@@ -1,7 +1,7 @@
 """What a transaction has done to tasks, counted: for tallies and metrics."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 
 from jsonrpc_qm.record import Record
@@ -44,6 +44,17 @@ class Moves:
         elif old == "started" and new != old and after.outcome != "released":
             assert before.started_at is not None
             self.ran[known.name, after.updated_at - before.started_at] += 1
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Count that tasks have been stored."""
+        for (name, status), tasks in Counter((r.name, r.status) for r in records).items():
+            self.tasks[name, NEW, status] += tasks
+
+    def complete(self, before: Record, now: int) -> None:
+        """Count that a started task has been completed, whatever else came of it."""
+        assert before.started_at is not None
+        self.tasks[before.name, "started", "completed"] += 1
+        self.ran[before.name, now - before.started_at] += 1
 
     def tally(self) -> Counter[tuple[str, str]]:
         """How many tasks more, or fewer, there are by name and status."""

@@ -2,18 +2,21 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
-
-import msgspec
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import groupby
+from operator import attrgetter
 
 from jsonrpc_qm.errors import QueueError, Unavailable
-from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.record import SCHEDULED, Record
-from jsonrpc_qm.storage import redis_keys, redis_lists, redis_tasks
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage import (
+    redis_keys,
+    redis_lists,
+    redis_stats,
+    redis_tasks,
+    redis_workers,
+)
 from jsonrpc_qm.storage.base import (
     SWEEP_LIMIT,
-    WORKER_GONE,
     Claim,
     Filter,
     Listing,
@@ -32,7 +35,9 @@ from jsonrpc_qm.storage.redis_orders import Range, Size
 from jsonrpc_qm.storage.redis_recent import Recent
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_transactions import Transactions
+from jsonrpc_qm.storage.redis_turns import Turns
 from jsonrpc_qm.storage.redis_view import View
+from jsonrpc_qm.storage.redis_work import LATEST, Work, is_simple
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Event, claimed
 
@@ -53,18 +58,18 @@ class RedisStorage(TellsMoves):
     """
 
     shared = True
-    writers = 1
 
     def __init__(self, url: str) -> None:
         self._server = RedisClusterServer(url) if "+cluster:" in url else RedisServer(url)
         self.url = self._server.url
         self._shards = self._server.open()
-        self._workers = self._shards.common.of("workers")
+        self.writers = 2 if self._shards.is_one else 1
         self._transactions = Transactions(self._server, self._shards)
         self._news = RedisNews(self._server, self._shards.common.of("news"))
-        self._turn = threading.RLock()
+        self._turns = Turns()
         self._own = threading.local()
         self._number = 0
+        self._counting = threading.Lock()
         self._recent = Recent()
 
     def now(self) -> int:
@@ -74,41 +79,86 @@ class RedisStorage(TellsMoves):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self._turn:
-            if self._open_view() is not None:
-                raise RuntimeError("transactions do not nest")
-            with suppress(Unavailable):
-                # Others may not need what is away; how far the clocks are apart is known.
-                self._server.clock.set_now_and_then()
-            view = self._own.view = self._new_view()
+        own = self._own
+        if getattr(own, "view", None) is not None:
+            raise RuntimeError("transactions do not nest")
+        with suppress(Unavailable):
+            # Others may not need what is away; how far the clocks are apart is known.
+            self._server.clock.set_now_and_then()
+        with ExitStack() as own.turn:
+            own.has_turn = False
+            view, work = own.view, own.work = self._new_view(), Work(self._shards.common)
             try:
                 yield
-            finally:
-                self._own.view = None
-            try:
-                self._transactions.commit(view.commits())
+                done = self._commit(view, work)
             except Unavailable:
-                self._recent.forget()
+                self._recent.forget([*view.assumed, *work.ids()])
                 raise
-            self._recent.keep(view)
-            self._tell(view.moves())
+            finally:
+                own.view = own.work = None
+            self._recent.keep(done.changed())
+            self._tell(done.moves())
+
+    def _commit(self, view: View, work: Work) -> View | Work:
+        """Write all of a transaction; what tells of it."""
+        if work:
+            with self._turns.together():
+                answer = self._transactions.work(work.commit())
+            if answer is not None:
+                work.take(answer)
+                return work
+            self._do_here(work)
+        self._transactions.commit(view.commits())
+        return view
 
     def _new_view(self) -> View:
         return View(
             self._server.run, self._shards, self._transactions.settle, number=self._next_number
         )
 
-    def _next_number(self, last: int) -> int:
-        """A number for a task behind all that this manager has stored, and behind that one.
+    def _next_number(self, last: int, count: int = 1) -> int:
+        """The first of so many numbers for tasks, behind all of this manager's and behind that one.
 
-        Shards know nothing of each other: there the time tells what other managers stored before.
+        The time tells what other managers stored before: nobody asks them, nor other shards.
         """
-        time = 0 if self._shards.is_one else self.now()
-        self._number = max(self._number + 1, last + 1, time)
-        return self._number
+        with self._counting:
+            first = max(self._number + 1, last + 1, self.now())
+            self._number = first + count - 1
+        return first
 
     def _open_view(self) -> View | None:
-        return getattr(self._own, "view", None)
+        """The open transaction's, for anything but what the server decides."""
+        view: View | None = getattr(self._own, "view", None)
+        if view is not None and self._own.work:
+            self._do_here(self._own.work)
+        return view
+
+    def _work(self) -> Work | None:
+        """What the server decides of the open transaction, if that may still be all of it."""
+        own = self._own
+        if getattr(own, "view", None) is None or own.has_turn or not self._shards.is_one:
+            return None
+        work: Work | None = None if own.view.is_used else own.work
+        return work
+
+    def _do_here(self, work: Work) -> None:
+        """Decide here what the server was to decide, as something else is to be done, too."""
+        wanted = work.forget()
+        completions, claims = wanted.completions, wanted.claims
+        done = [
+            self._complete([outcome for outcome, *_ in group], at)
+            for at, group in groupby(completions, key=attrgetter("at"))
+        ]
+        stored = [
+            self._add(groups) == [list(group) for group in groups] for groups, _ in wanted.additions
+        ]
+        if not all(map(all, done)) or not all(stored):
+            raise Overtaken.of("another manager changed the same tasks")
+        for at, group in groupby(claims, key=attrgetter("at")):
+            asked = list(group)
+            found = self._claim_all([claim for claim, *_ in asked], at)
+            for (*_, taken), records in zip(asked, found, strict=True):
+                taken += records
 
     def _view(self) -> View:
         """What is read now: the open transaction's, else the latest."""
@@ -118,11 +168,27 @@ class RedisStorage(TellsMoves):
         view = self._open_view()
         if view is None:
             raise RuntimeError("a verb that writes needs a transaction around it")
+        if not self._own.has_turn:
+            self._own.turn.enter_context(self._turns.alone())
+            self._own.has_turn = True
         return view
 
     # -- producers ----------------------------------------------------------------------------
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
+        records = [record for group in groups for record in group]
+        work = self._work()
+        if work is not None and not work.claims and self._are_simple(records):
+            first = self._next_number(0, len(records))
+            return work.add(groups, first)
+        return self._add(groups)
+
+    def _are_simple(self, records: Sequence[Record]) -> bool:
+        """Whether the server can decide all on storing these."""
+        keyed = any(record.unique_key is not None for record in records)
+        return not keyed and self._recent.are_new(records, self.now())
+
+    def _add(self, groups: Sequence[Sequence[Record]]) -> list[list[Record] | QueueError]:
         view = self._writing()
         records = [record for group in groups for record in group]
         self._recent.assume_new(view, records, self.now())
@@ -132,6 +198,12 @@ class RedisStorage(TellsMoves):
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        work = self._work()
+        if work is not None and all(map(is_simple, claims)) and 0 <= now < LATEST:
+            return work.claim(claims, now)
+        return self._claim_all(claims, now)
+
+    def _claim_all(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         view, shards = self._writing(), self._shards
         names = {name for claim in claims for name in claim.names}
         redis_tasks.sweep_for(view, names, now)
@@ -142,12 +214,12 @@ class RedisStorage(TellsMoves):
                 heads[ready] = heads.get(ready, 0) + claim.max_tasks
         workers = [claim.worker for claim in claims if claim.worker is not None]
         fields = {keys.paused: some for keys, some in shards.grouped(names, shards.of).items()}
-        view.load(fields={self._workers: workers, **fields}, heads=heads)
+        view.load(fields={shards.common.workers: workers, **fields}, heads=heads)
         return [self._claim(view, claim, now) for claim in claims]
 
     def _claim(self, view: View, claim: Claim, now: int) -> list[Record]:
         if claim.worker is not None:
-            known = self._worker(view, claim.worker)
+            known = redis_workers.row(view, claim.worker)
             if known is not None and known.drain:
                 return []
         names = set(claim.names)
@@ -162,12 +234,22 @@ class RedisStorage(TellsMoves):
         ids = [outcome.id for outcome in outcomes]
         if len(set(ids)) < len(ids):
             return [False] * len(ids)
+        work = self._work()
+        if work is not None and not work.claims:
+            known = [record for each in outcomes if (record := self._recent.started(each))]
+            if len(known) == len(outcomes) and not any(each.queue for each in outcomes):
+                return work.complete(outcomes, known, now)
+        return self._complete(outcomes, now)
+
+    def _complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
         view = self._writing()
         self._recent.assume_started(view, outcomes)
-        view.load(ids=ids)
+        view.load(ids=[outcome.id for outcome in outcomes])
         return [redis_tasks.complete(view, outcome, now) for outcome in outcomes]
 
     def transition(self, events: Sequence[Event], now: int) -> list[Record | QueueError]:
+        if not events:
+            return []
         view = self._writing()
         followers = [r for event in events if isinstance(event, Complete) for r in event.queue]
         view.load(ids=[event.id for event in events])
@@ -196,43 +278,15 @@ class RedisStorage(TellsMoves):
         )
 
     def saw(self, sightings: Sequence[Sighting], now: int) -> list[bool]:
-        view = self._writing()
-        if sightings:
-            view.load(fields={self._workers: [each.worker for each in sightings]})
-        return [self._saw(view, sighting, now) for sighting in sightings]
-
-    def _saw(self, view: View, sighting: Sighting, now: int) -> bool:
-        known = self._worker(view, sighting.worker)
-        drain = known is not None and known.drain and not _is_gone(known, now)
-        names = sighting.names or (known.names if known is not None else ())
-        self._put_worker(view, sighting.worker, names, now, drain)
-        return drain
-
-    def _worker(self, view: View, worker: str) -> WorkerRow | None:
-        [value] = view.values(self._workers, [worker])
-        return None if value is None else _worker_row(worker, value)
-
-    def _put_worker(
-        self, view: View, worker: str, names: tuple[str, ...], last_seen: int, drain: bool
-    ) -> None:
-        value = msgspec.msgpack.encode((names, last_seen, drain))
-        view.set_value(self._workers, worker, value)
+        return redis_workers.saw(self._writing(), sightings, now)
 
     # -- operators ----------------------------------------------------------------------------
 
     def drain(self, worker: str, now: int) -> bool:
-        view = self._writing()
-        known = self._worker(view, worker)
-        if known is None or _is_gone(known, now):
-            return False
-        self._put_worker(view, worker, known.names, known.last_seen, True)
-        return True
+        return redis_workers.drain(self._writing(), worker, now)
 
     def forget_workers(self, before: int) -> None:
-        view = self._writing()
-        for worker, value in view.everything([self._workers]).items():
-            if _worker_row(worker, value).last_seen < before:
-                view.set_value(self._workers, worker, None)
+        redis_workers.forget(self._writing(), before)
 
     def pause(self, name: str, paused: bool) -> None:
         view = self._writing()
@@ -283,35 +337,10 @@ class RedisStorage(TellsMoves):
         return [redis_tasks.load(view, record) for record in records]
 
     def stats(self, now: int) -> dict[str, NameStats]:
-        view = self._view()
-        paused = view.everything([keys.paused for keys in self._shards.all])
-        names = sorted({*paused, *view.names()})
-        queries = [self._stats_queries(name, now) for name in names]
-        answers = iter(view.ask([query for each in queries for query in each]))
-        return {
-            name: _stats([next(answers) for _ in each], name in paused, now)
-            for name, each in zip(names, queries, strict=True)
-        }
-
-    def _stats_queries(self, name: str, now: int) -> list[Range | Size]:
-        keys = self._shards.of(name)
-        ripe = redis_keys.moment(now + 1)[:8]
-        first, end = redis_keys.PLAIN
-        return [
-            *(Size(key=keys.listed(status, name)) for status in redis_keys.STATUSES),
-            Size(key=keys.moments(SCHEDULED, name), before=ripe),
-            Range(key=keys.ready(name), limit=1, after=first, before=end),
-            Range(key=keys.moments("queued", name), limit=1),
-            Range(key=keys.moments(SCHEDULED, name), limit=1, before=ripe),
-        ]
+        return redis_stats.stats(self._view(), now)
 
     def workers(self) -> list[WorkerRow]:
-        view = self._view()
-        running = view.counts([keys.running for keys in self._shards.all])
-        return [
-            _worker_row(worker, value, running.get(worker, 0))
-            for worker, value in sorted(view.everything([self._workers]).items())
-        ]
+        return redis_workers.rows(self._view())
 
     def changes(self) -> int:
         return 0
@@ -330,30 +359,3 @@ class RedisStorage(TellsMoves):
 def _tasks(view: View, ids: Sequence[str]) -> list[Record | None]:
     view.load(ids=ids)
     return [view.task(id) for id in ids]
-
-
-def _stats(answers: list[Any], paused: bool, now: int) -> NameStats:
-    queued, scheduled, started, completed, failed, cancelled, ripe, plain, *firsts = answers
-    moments = [redis_keys.moment_in(member) for first in firsts for member in first]
-    moments.extend(redis_keys.run_at_in(member) for member in plain)
-    return NameStats(
-        queued=queued + ripe,
-        scheduled=scheduled - ripe,
-        started=started,
-        completed=completed,
-        failed=failed,
-        cancelled=cancelled,
-        oldest_queued_age=max(0, now - min(moments)) / SECOND if moments else None,
-        paused=paused,
-    )
-
-
-def _worker_row(worker: str, value: bytes, running: int = 0) -> WorkerRow:
-    names, last_seen, drain = msgspec.msgpack.decode(value)
-    return WorkerRow(
-        worker=worker, names=tuple(names), last_seen=last_seen, running=running, drain=drain
-    )
-
-
-def _is_gone(row: WorkerRow, now: int) -> bool:
-    return row.last_seen < now - WORKER_GONE

@@ -2,15 +2,13 @@
 
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from jsonrpc_qm.storage.redis_keys import REVISION, Keys
+from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_shards import Shards
+from jsonrpc_qm.storage.redis_values import REVISION
 
-DELETED = b"-"
-"""Stands for the value of a task that is to be deleted."""
-
-_CHECKS = ("value",)
+_CHECKS = ("value", "absent")
 """Steps that write nothing, and matter to nobody where nothing else is done."""
 
 
@@ -23,28 +21,44 @@ class Commit:
         """All commits of one transaction have it, and no others."""
         self.keys: list[str] = []
         self.matters = False
-        self.size = 0
-        """Bytes."""
-        self._places: dict[str, int] = {}
-        self._steps: list[bytes] = []
+        self._places: dict[tuple[str, ...], int] = {}
+        self._steps: list[str] = []
+        self._strings: list[bytes] = []
 
-    def step(self, operation: str, key: str, strings: list[bytes]) -> None:
-        """Add a step; one without strings is none."""
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(map(len, self._strings))
+
+    def add_keys(self, *keys: str) -> int:
+        """Have these keys go along in this order; the place of the first among all, from 1."""
+        place = self._places.get(keys)
+        if place is None:
+            place = self._places[keys] = len(self.keys) + 1
+            self.keys += keys
+        return place
+
+    def step(self, operation: str, keys: str | Sequence[str], strings: Sequence[bytes]) -> None:
+        """Add a step, about one key or some; one without strings is none."""
         if not strings:
             return
-        place = self._places.get(key)
-        if place is None:
-            self.keys.append(key)
-            place = self._places[key] = len(self.keys)
-        about = b"\x93" + _packed(operation.encode()) + _packed(b"%d" % place)
-        step = about + _packed_list(strings)
-        self._steps.append(step)
-        self.size += len(step)
+        place = self.add_keys(*([keys] if isinstance(keys, str) else keys))
+        self._steps.append(f"{operation} {place} {len(strings)}")
+        self._strings += strings
         self.matters = self.matters or operation not in _CHECKS
 
+    def strings(self) -> list[bytes]:
+        """The steps: what they are, then the strings of each."""
+        return [" ".join(self._steps).encode(), *self._strings]
+
     def packed(self) -> bytes:
-        """The steps in MessagePack: each operation, its key's place, and the strings."""
-        return _begin_list(len(self._steps)) + b"".join(self._steps)
+        """The same in MessagePack."""
+        return _packed_list(self.strings())
+
+
+def new_mark() -> bytes:
+    """What tells a transaction from all others."""
+    return os.urandom(16)
 
 
 class Commits:
@@ -52,12 +66,12 @@ class Commits:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._mark = os.urandom(16)
+        self._mark = new_mark()
         self._commits: dict[Keys, Commit] = {}
         self.revision = self._mark[:REVISION]
         """What begins the tasks that it writes."""
 
-    def step(self, operation: str, key: str, strings: list[bytes]) -> None:
+    def step(self, operation: str, key: str, strings: Sequence[bytes]) -> None:
         """Add a step to the commit of its key's shard."""
         shard = self._shards.with_key(key)
         commit = self._commits.get(shard)
@@ -75,37 +89,23 @@ def flat(values: Mapping[str, bytes]) -> list[bytes]:
     return [part for field, value in values.items() for part in (field.encode(), value)]
 
 
+def halves(values: Mapping[str, bytes | None]) -> list[bytes]:
+    """Fields, then their values, nothing for those that are not there."""
+    return [*(field.encode() for field in values), *(value or b"" for value in values.values())]
+
+
 # -- MessagePack ------------------------------------------------------------------------------
 #
 # Written here, as Redis reads bytes only where others write texts.
 
 
-def _begin(size: int) -> bytes:
-    """What comes before a string of that many bytes."""
-    if size < 32:
-        return bytes([0xA0 | size])
-    if size < 256:
-        return bytes([0xD9, size])
-    return b"\xda" + struct.pack(">H", size) if size < 65536 else b"\xdb" + struct.pack(">I", size)
-
-
-_MOST = 2048
-_BEGINS = [_begin(size) for size in range(_MOST)]
-
-
 def _packed(string: bytes) -> bytes:
-    return _begin(len(string)) + string
-
-
-def _begin_list(size: int) -> bytes:
-    return b"\xdc" + struct.pack(">H", size) if size < 65536 else b"\xdd" + struct.pack(">I", size)
+    size = len(string)
+    if size < 256:
+        return b"\xd9" + bytes((size,)) + string
+    begin = struct.pack(">cH", b"\xda", size) if size < 65536 else struct.pack(">cI", b"\xdb", size)
+    return begin + string
 
 
 def _packed_list(strings: list[bytes]) -> bytes:
-    begins, most = _BEGINS, _MOST
-    return _begin_list(len(strings)) + b"".join(
-        [
-            begins[len(string)] + string if len(string) < most else _packed(string)
-            for string in strings
-        ]
-    )
+    return struct.pack(">cI", b"\xdd", len(strings)) + b"".join(map(_packed, strings))

@@ -8,9 +8,10 @@ from typing import Any
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import redis_keys
 from jsonrpc_qm.storage.base import Overtaken
-from jsonrpc_qm.storage.redis_keys import REVISION, Keys, Place, Stored
+from jsonrpc_qm.storage.redis_keys import Keys, Place
 from jsonrpc_qm.storage.redis_orders import Changes, Range, Size
 from jsonrpc_qm.storage.redis_shards import Shards
+from jsonrpc_qm.storage.redis_values import REVISION, Stored, unpacked
 
 Command = Sequence[Any]
 
@@ -152,7 +153,7 @@ class Reads:
                 self._tasks[id] = None
             else:
                 revisions[id] = value[:REVISION]
-                self._tasks[id] = redis_keys.unpacked(value)
+                self._tasks[id] = unpacked(value)
 
     def _take_places(self, keys: Keys, ids: list[str], values: list[bytes | None]) -> None:
         """Comes after what the home itself holds."""

@@ -5,10 +5,11 @@ can have stored them before. When a commit finds otherwise, the transaction runs
 all.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.storage.redis_keys import Stored
+from jsonrpc_qm.storage.redis_values import Stored
 from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.transitions import Complete
 
@@ -27,6 +28,7 @@ class Recent:
     """What one manager has last written, and whether it can rely on it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._started: dict[str, tuple[Stored, bytes]] = {}
         self._careful = 0
 
@@ -39,30 +41,50 @@ class Recent:
 
     def assume_new(self, view: View, records: Sequence[Record], now: int) -> None:
         """Have a view see that there are no tasks with ids that were made just now."""
+        for record in self._new(records, now):
+            view.assume_none(record)
+
+    def are_new(self, records: Sequence[Record], now: int) -> bool:
+        """Whether it is safe to say that there are no tasks with the ids of any of these."""
+        return len(self._new(records, now)) == len({record.id for record in records})
+
+    def _new(self, records: Sequence[Record], now: int) -> list[Record]:
+        """Those whose ids were made just now."""
         if self._careful:
-            return
+            return []
         first, last = (_made_at(now // 1000 + away) for away in (-YOUNG, YOUNG))
-        for record in records:
-            id = record.id
-            if first <= id[:13] <= last and id[14:15] == "7" and len(id) == 36:
-                view.assume_none(record)
+        return [
+            record
+            for record in records
+            if first <= (id := record.id)[:13] <= last and id[14:15] == "7" and len(id) == 36
+        ]
 
-    def keep(self, view: View) -> None:
-        """A view's transaction has been committed."""
-        self._careful = max(0, self._careful - 1)
+    def started(self, outcome: Complete) -> Record | None:
+        """The task that this manager has handed out with the token of an outcome."""
+        known = self._started.get(outcome.id)
+        if known is None or known[0][0].token != outcome.token:
+            return None
+        return known[0][0]
+
+    def keep(self, changed: Iterable[tuple[str, Stored | None, bytes]]) -> None:
+        """A transaction has been committed that changed these tasks; each with its revision."""
         started = self._started
-        for id, stored, revision in view.changed():
-            if stored is not None and stored[0].status == "started":
-                started[id] = stored, revision
-            else:
-                started.pop(id, None)
-        while len(started) > MOST_REMEMBERED:
-            del started[next(iter(started))]
+        with self._lock:
+            self._careful = max(0, self._careful - 1)
+            for id, stored, revision in changed:
+                if stored is not None and stored[0].status == "started":
+                    started[id] = stored, revision
+                else:
+                    started.pop(id, None)
+            while len(started) > MOST_REMEMBERED:
+                del started[next(iter(started))]
 
-    def forget(self) -> None:
-        """A transaction has failed, maybe as something was assumed."""
-        self._careful = CAREFUL
-        self._started.clear()
+    def forget(self, ids: Iterable[str]) -> None:
+        """A transaction has failed, maybe as something was assumed of these tasks."""
+        with self._lock:
+            self._careful = CAREFUL
+            for id in ids:
+                self._started.pop(id, None)
 
 
 def _made_at(milliseconds: int) -> str:

@@ -23,7 +23,7 @@ from jsonrpc_qm.storage.redis_shards import SHARDS, Shards, common_begin
 
 logger = logging.getLogger("jsonrpc_qm.storage")
 
-SCHEMA_VERSIONS = {1: 1, SHARDS: 2}
+SCHEMA_VERSIONS = {1: 3, SHARDS: 4}
 """By the number of shards that a queue is in, which stays as it was when the queue began."""
 
 DEFAULT_PREFIX = "jsonrpc-qm"
@@ -54,6 +54,7 @@ class _Script:
 
 
 SCRIPTS = {
+    "work": _Script("changes", "complete", "claim", "work"),
     "commit": _Script("changes", "commit"),
     "prepare": _Script("changes", "prepare"),
     "settle": _Script("changes", "settle"),
@@ -158,7 +159,7 @@ class RedisServer:
         """See that the server can be used, and warn of settings that may lose tasks.
 
         Raises:
-            Unavailable: it can't be reached, or holds a queue of a newer version.
+            Unavailable: it can't be reached, or holds a queue of another version.
         """
         key = f"{common_begin(self.prefix)}schema_version"
         with self.translated():
@@ -172,10 +173,7 @@ class RedisServer:
                     for warning in warnings_of(found):
                         logger.warning("%s: %s", where, warning)
                 return Shards(self.prefix, shards)
-        raise Unavailable.of(
-            f"{self.url} has schema version {stored}, this program knows up to "
-            f"{max(SCHEMA_VERSIONS.values())}: use a newer jsonrpc-qm"
-        )
+        raise Unavailable.of(f"{self.url} has schema version {stored}, {_advice(stored)}")
 
     def _settings(self) -> dict[str, dict[str, str]]:
         """The settings that matter, by where they are."""
@@ -184,6 +182,17 @@ class RedisServer:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def _advice(stored: int) -> str:
+    """What to do about a queue whose schema has another version."""
+    versions = SCHEMA_VERSIONS.values()
+    if stored > max(versions):
+        return f"this program knows up to {max(versions)}: use a newer jsonrpc-qm"
+    return (
+        f"this program reads from {min(versions)} on: let the jsonrpc-qm that wrote it copy it to "
+        "another storage, or begin a new queue with another prefix"
+    )
 
 
 def settings_of(client: redis.Redis) -> dict[str, str]:

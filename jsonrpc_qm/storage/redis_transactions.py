@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import msgspec
 from uuid_utils import uuid7
@@ -81,7 +82,9 @@ class Transactions:
     def __init__(self, server: RedisServer, shards: Shards) -> None:
         self._server = server
         self._shards = shards
-        self._manager = str(uuid7())
+        self._idle: list[str] = []
+        """Names of writers, under which the servers keep each one's latest transaction; as many as
+        ever wrote at the same time."""
 
     def commit(self, commits: Sequence[Commit]) -> None:
         """Write all of a transaction.
@@ -102,19 +105,38 @@ class Transactions:
         elif parts:
             self._commit_together(parts)
 
+    def work(self, commit: Commit) -> list[list[bytes | None]] | None:
+        """Do what the server decides itself: what lua/work.lua answers.
+
+        Raises:
+            Unavailable: as `commit`.
+        """
+        strings = [commit.mark, *commit.strings()]
+        answer: list[list[bytes | None]] | None = self._send("work", commit, (), strings)
+        return answer
+
     def _write(self, commit: Commit, decision: bytes = b"", latest: int = 0) -> int | bytes:
         """What lua/commit.lua answers."""
-        shard = commit.shard
-        keys = [shard.of(f"commit:{self._manager}"), shard.locks, shard.decisions, *commit.keys]
+        others = commit.shard.locks, commit.shard.decisions
+        strings = [commit.mark, decision, latest, *commit.strings()]
+        answer: int | bytes = self._send("commit", commit, others, strings)
+        return answer
+
+    def _send(self, script: str, commit: Commit, keys: Sequence[str], strings: list[Any]) -> Any:
+        """Run a script that does all of a commit, once however often it is sent."""
         try:
-            answer: int | bytes = self._server.script(
-                "commit", keys, [commit.mark, commit.packed(), decision, latest]
-            )
+            writer = self._idle.pop()
+        except IndexError:
+            writer = str(uuid7())
+        latest = commit.shard.of(f"commit:{writer}")
+        try:
+            return self._server.script(script, [latest, *keys, *commit.keys], strings)
         except Unavailable as error:
             if isinstance(error.__cause__, LOST):
                 raise Unavailable.in_doubt(error.detail) from error
             raise
-        return answer
+        finally:
+            self._idle.append(writer)
 
     def _succeed(self, shard: Keys, answer: int | bytes) -> None:
         """Go on if a script has done what it was to do."""

@@ -4,15 +4,18 @@ Reads see what is meant to be written. Nothing is sent before the commits, one f
 write everything, or nothing when what was read has changed meanwhile.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.storage import redis_keys
 from jsonrpc_qm.storage.moves import Moves
-from jsonrpc_qm.storage.redis_commit import DELETED, Commit, Commits, flat
-from jsonrpc_qm.storage.redis_keys import Keys, Stored
+from jsonrpc_qm.storage.redis_commit import Commit, Commits, flat, halves
+from jsonrpc_qm.storage.redis_keys import Keys, Place
+from jsonrpc_qm.storage.redis_orders import Range, Size
 from jsonrpc_qm.storage.redis_reads import Reads, Run, Settle
 from jsonrpc_qm.storage.redis_shards import Shards
+from jsonrpc_qm.storage.redis_values import Stored, packed
 
 
 class View(Reads):
@@ -30,6 +33,10 @@ class View(Reads):
         self._revision = b""
         self._history: list[tuple[str, Stored | None, Stored | None]] = []
         """What became of tasks: the id, what was stored before and after."""
+        self.assumed: list[str] = []
+        """The ids of tasks that were taken for what they were."""
+        self._counted = 0
+        """Of how much of it sorted sets and counts tell."""
 
     # -- writes -------------------------------------------------------------------------------
 
@@ -41,6 +48,7 @@ class View(Reads):
         """Take a task for what it was, without a look; the commit will see."""
         if id not in self._tasks:
             self._tasks[id] = stored
+            self.assumed.append(id)
             self._revisions[self.shards.of(stored[0].name)][id] = revision
 
     def assume_none(self, record: Record) -> None:
@@ -79,45 +87,87 @@ class View(Reads):
 
     def roll_back_to(self, savepoint: int) -> None:
         """Take back what was put since."""
+        self._count_changes()
         while len(self._history) > savepoint:
-            id, before, _ = self._history.pop()
-            self._replace(id, before)
+            id, before, after = self._history.pop()
+            self._set(id, after, before)
+            self._replace(id, after, before)
+        self._counted = savepoint
 
     def _put(self, id: str, stored: Stored | None) -> None:
-        self._history.append((id, self._tasks[id], stored))
-        self._replace(id, stored)
-
-    def _replace(self, id: str, stored: Stored | None) -> None:
         before = self._tasks[id]
-        old = self._places_of(id)
-        new = self._places[id] = [] if stored is None else self.shards.orders(*stored)
-        self._tasks[id] = stored
-        self._changed[id] = None
-        for place in new:
-            if place not in old:
-                self._orders[place[0]].add(place[1])
-        for place in old:
-            if place not in new:
-                self._orders[place[0]].remove(place[1])
-        if before is not None:
-            self._count(before[0], -1)
-            if stored is None:
-                self._keep_place(before[0], False)
-        if stored is not None:
-            self._count(stored[0], 1)
-            if before is None:
-                self._keep_place(stored[0], True)
+        self._history.append((id, before, stored))
+        self._set(id, before, stored)
 
-    def _count(self, record: Record, change: int) -> None:
-        """Keep what is told of a task besides its places."""
-        keys = self.shards.of(record.name)
+    def _set(self, id: str, before: Stored | None, after: Stored | None) -> None:
+        self._tasks[id] = after
+        self._changed[id] = None
+        if before is None and after is not None:
+            self._come_or_go(after[0], 1)
+        elif before is not None and after is None:
+            self._come_or_go(before[0], -1)
+        if before is not None and before[0].unique_key is not None:
+            self._hold_key(before[0], None)
+        if after is not None and after[0].unique_key is not None:
+            self._hold_key(after[0], id.encode())
+
+    def _come_or_go(self, record: Record, change: int) -> None:
+        """Have its name tell of a task, and its home of where it is."""
+        keys, home = self.shards.of(record.name), self.shards.home(record.id)
         self._counts[keys.names][record.name] += change
-        if record.status == "started" and record.worker is not None:
-            self._counts[keys.running][record.worker] += change
+        if home is not keys:
+            where = b"%d" % keys.shard if change > 0 else None
+            self.set_value(home.places, record.id, where)
+
+    def _hold_key(self, record: Record, holder: bytes | None) -> None:
+        """Have a task that is unfinished hold its unique key, or let go of it."""
         if record.unique_key is not None and record.status in UNFINISHED:
             field = redis_keys.holder_field(record.name, record.unique_key)
-            held = record.id.encode() if change > 0 else None
-            self.set_value(keys.holders, field, held)
+            self.set_value(self.shards.of(record.name).holders, field, holder)
+
+    # -- what follows from it ---------------------------------------------------------------
+
+    def ask(self, queries: Sequence[Range | Size]) -> list[Any]:
+        self._count_changes()
+        return super().ask(queries)
+
+    def counts(self, keys: Sequence[str]) -> dict[str, int]:
+        self._count_changes()
+        return super().counts(keys)
+
+    def is_at(self, id: str, key: str, member: bytes) -> bool:
+        self._count_changes()
+        return super().is_at(id, key, member)
+
+    def _count_changes(self) -> None:
+        """Have sorted sets and counts tell of all that was put."""
+        if self._counted < len(self._history):
+            for id, before, after in self._history[self._counted :]:
+                self._replace(id, before, after)
+            self._counted = len(self._history)
+
+    def _replace(self, id: str, before: Stored | None, after: Stored | None) -> None:
+        orders, places = self._orders, self._places
+        old: list[Place] = []
+        new: list[Place] = []
+        if before is not None:
+            old = places.get(id) or self.shards.orders(*before)
+            self._count_run(before[0], -1)
+        if after is not None:
+            new = self.shards.orders(*after)
+            self._count_run(after[0], 1)
+        places[id] = new
+        for place in new:
+            if place not in old:
+                orders[place[0]].add(place[1])
+        for place in old:
+            if place not in new:
+                orders[place[0]].remove(place[1])
+
+    def _count_run(self, record: Record, change: int) -> None:
+        """Have the worker of a started task tell of it."""
+        if record.status == "started" and record.worker is not None:
+            self._counts[self.shards.of(record.name).running][record.worker] += change
 
     def moves(self) -> Moves:
         """What has been done to tasks."""
@@ -126,11 +176,10 @@ class View(Reads):
             moves.see(before and before[0], after and after[0])
         return moves
 
-    def _keep_place(self, record: Record, is_there: bool) -> None:
-        """Have the home of a task that comes or goes know where it is."""
-        home, keys = self.shards.home(record.id), self.shards.of(record.name)
-        if home is not keys:
-            self.set_value(home.places, record.id, b"%d" % keys.shard if is_there else None)
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was read or is to be written."""
+        return bool(self._tasks or self._read or self._written or self._orders or self._numbers)
 
     # -- the commits --------------------------------------------------------------------------
 
@@ -141,12 +190,13 @@ class View(Reads):
         """
         if not self._changed and not any(self._written.values()):
             return []
+        self._count_changes()
         commits = Commits(self.shards)
         self._revision = commits.revision
         for keys, revisions in self._revisions.items():
             self._step_tasks(commits, keys, revisions)
         for key, read in self._read.items():
-            commits.step("value", key, flat({field: v or b"" for field, v in read.items()}))
+            commits.step("value", key, halves(read))
         for key, written in self._written.items():
             read = self._read[key]
             new = {f: v for f, v in written.items() if f not in read or v != read[f]}
@@ -164,26 +214,25 @@ class View(Reads):
 
     def _step_tasks(self, commits: Commits, keys: Keys, revisions: dict[str, bytes]) -> None:
         """All tasks that were read in a shard: what they were, and what they are to be."""
-        new: list[bytes] = []
         absent: list[bytes] = []
-        others: list[bytes] = []
+        known: list[bytes] = []
+        written: list[bytes] = []
+        deleted: list[bytes] = []
         of, begin = self.shards.of, commits.revision
         for id, read in revisions.items():
-            stored = self._tasks[id] if id in self._changed else None
-            value = b""
+            field = id.encode()
+            (known if read else absent).append(field)
+            if id not in self._changed:
+                continue
+            stored = self._tasks[id]
             if stored is not None and of(stored[0].name) is keys:
-                value = begin + redis_keys.packed(*stored)
-            elif id in self._changed:
-                value = DELETED
-            if read:
-                others += (id.encode(), read, value)
-            elif stored is not None and value is not DELETED:
-                new += (id.encode(), value)
-            else:
-                absent += (id.encode(), b"")
-        commits.step("new", keys.tasks, new)
-        commits.step("value", keys.tasks, absent)
-        commits.step("tasks", keys.tasks, others)
+                written += (field, begin + packed(*stored))
+            elif read:
+                deleted.append(field)
+        commits.step("absent", keys.tasks, absent)
+        commits.step("revision", keys.tasks, [*known, *filter(None, revisions.values())])
+        commits.step("HSET", keys.tasks, written)
+        commits.step("HDEL", keys.tasks, deleted)
 
     def changed(self) -> Iterator[tuple[str, Stored | None, bytes]]:
         """Each task that `commits` writes, with its new revision."""

@@ -209,12 +209,17 @@ def test_queues_with_different_prefixes_are_apart(server: RedisProcess) -> None:
     second.close()
 
 
-def test_tasks_of_a_newer_version_are_left_alone(server: RedisProcess) -> None:
-    """An older program refuses to start, in a clear line."""
+@pytest.mark.parametrize(
+    ("version", "advice"), [(99, "use a newer jsonrpc-qm"), (1, "copy it to another storage")]
+)
+def test_tasks_of_another_version_are_left_alone(
+    server: RedisProcess, version: int, advice: str
+) -> None:
+    """Another program refuses to start, in a clear line."""
     RedisStorage(server.url).close()
     with redis.Redis(port=server.port) as client:
-        client.set("{jsonrpc-qm}:schema_version", 99)
-    with pytest.raises(Unavailable, match="schema version 99"):
+        client.set("{jsonrpc-qm}:schema_version", version)
+    with pytest.raises(Unavailable, match=f"schema version {version}.*{advice}"):
         RedisStorage(server.url)
 
 

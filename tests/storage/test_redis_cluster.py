@@ -13,6 +13,7 @@ from jsonrpc_qm.ids import group_in, group_of, new_id
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.base import Claim, Overtaken, Sighting
 from jsonrpc_qm.storage.redis import RedisStorage
+from jsonrpc_qm.storage.redis_server import SCHEMA_VERSIONS
 from jsonrpc_qm.storage.redis_shards import SHARDS, SLOTS, Shards
 from jsonrpc_qm.storage.redis_transactions import FORGET_AFTER, GIVE_UP_AFTER
 from jsonrpc_qm.transitions import Complete
@@ -118,7 +119,7 @@ def test_what_began_in_one_slot_stays_there(storage: RedisStorage) -> None:
     """A queue that an earlier version has begun on a cluster goes on as it was."""
     redis_server("cluster").empty()
     with storage._server.translated():
-        storage._server._client.set("{jsonrpc-qm}:schema_version", 1)
+        storage._server._client.set("{jsonrpc-qm}:schema_version", SCHEMA_VERSIONS[1])
     opened = RedisStorage(redis_server("cluster").url)
     add(opened, a_record("a", name=MAIL), a_record("b", name=SMS))
     assert len(opened._shards.all) == 1

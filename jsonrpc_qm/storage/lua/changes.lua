@@ -4,17 +4,25 @@
 -- paused, places (hashes), number, due, ready:<name>, listed:<status>:<name>,
 -- moments:<status>:<name> (sorted sets); workers (a hash), where all are in one slot.
 --
--- Changes are steps {operation, which of the keys, strings}: some check what was read, some write,
--- some do both.
+-- Changes are steps: some check what was read, some write. A list of strings has them, in ARGV or in
+-- MessagePack: first what they are, as 'operation key count' for each (key: which of the keys),
+-- then the `count` strings of each, one step after the other.
 
-local CHUNK = 2000
+local CHUNK = 4000
+local NO_MOMENT = string.rep('\0', 8)  -- in what tasks begin with
+local sub = string.sub
 local changes = {}
 
--- The steps from MessagePack; their keys are those from KEYS[first] on.
-function changes.read(packed, first)
-    local steps = cmsgpack.unpack(packed)
-    for _, step in ipairs(steps) do
-        step.operation, step.key, step.strings = step[1], KEYS[first + step[2] - 1], step[3]
+-- The steps that `strings` has from `at` on; their keys are those from KEYS[first] on.
+function changes.read(strings, at, first)
+    local steps = {}
+    local place = at + 1
+    for operation, key, count in string.gmatch(strings[at], '(%a+) (%d+) (%d+)') do
+        local step = {operation = operation, key = KEYS[first + key - 1], strings = strings}
+        step.first, step.last = place, place + count - 1
+        step.place = first + key - 1
+        place = place + count
+        steps[#steps + 1] = step
     end
     return steps
 end
@@ -22,28 +30,40 @@ end
 -- The steps that are kept in {shard}prepared, after what is kept about them.
 function changes.kept(kept, first)
     local _, position = struct.unpack('>I4c0', kept)
-    return changes.read(string.sub(kept, position), first)
+    return changes.read(cmsgpack.unpack(sub(kept, position)), 1, first)
 end
 
-local function each_chunk(strings, size, call)
-    for first = 1, #strings, size do
-        call(unpack(strings, first, math.min(first + size - 1, #strings)))
+-- Calls for the strings from one place to another, some at a time.
+function changes.each_chunk(strings, first, last, call)
+    for at = first, last, CHUNK do
+        call(unpack(strings, at, math.min(at + CHUNK - 1, last)))
     end
 end
 
--- Whether all fields have their values, or what those begin with; '' for one that is not there.
-local function are_unchanged(key, fields, expected, whole)
-    local place = 0
+local each_chunk = changes.each_chunk
+
+-- Calls a command of Redis's with any number of strings after the key; not at all when there are none.
+function changes.call(command, key, strings)
+    each_chunk(strings, 1, #strings, function(...)
+        redis.call(command, key, ...)
+    end)
+end
+
+-- Fields, then as many values, '' for one that is not there: whether the fields have values that
+-- `agree` with those.
+local function are_unchanged(step, agree)
+    local strings = step.strings
+    local half = (step.last - step.first + 1) / 2
+    local place = step.first + half
     local unchanged = true
-    each_chunk(fields, CHUNK, function(...)
-        for _, value in ipairs(redis.call('HMGET', key, ...)) do
+    each_chunk(strings, step.first, place - 1, function(...)
+        for _, value in ipairs(redis.call('HMGET', step.key, ...)) do
+            local expected = strings[place]
             place = place + 1
-            local begin = expected[place]
-            if value then
-                local compared = whole and value or string.sub(value, 1, #begin)
-                unchanged = unchanged and begin ~= '' and compared == begin
+            if not value then
+                unchanged = unchanged and expected == ''
             else
-                unchanged = unchanged and begin == ''
+                unchanged = unchanged and expected ~= '' and agree(value, expected)
             end
         end
     end)
@@ -51,93 +71,81 @@ local function are_unchanged(key, fields, expected, whole)
 end
 
 local check = {}
+changes.checks = check
 
--- Pairs of a field and its value.
-function check.value(key, strings)
-    local fields, expected = {}, {}
-    for place = 1, #strings, 2 do
-        fields[#fields + 1] = strings[place]
-        expected[#expected + 1] = strings[place + 1]
-    end
-    return are_unchanged(key, fields, expected, true)
+-- Fields, then the values that they have.
+function check.value(step)
+    return are_unchanged(step, function(value, expected)
+        return value == expected
+    end)
 end
 
--- Pairs of an id that is not there and the value to write.
-function check.new(key, strings)
-    local ids = {}
-    for place = 1, #strings, 2 do
-        ids[#ids + 1] = strings[place]
-    end
+-- Ids, then the revisions that their tasks begin with.
+function check.revision(step)
+    return are_unchanged(step, function(value, expected)
+        return sub(value, 1, #expected) == expected
+    end)
+end
+
+-- Ids that are not there.
+function check.absent(step)
     local absent = true
-    each_chunk(ids, CHUNK, function(...)
-        for _, value in ipairs(redis.call('HMGET', key, ...)) do
+    each_chunk(step.strings, step.first, step.last, function(...)
+        for _, value in ipairs(redis.call('HMGET', step.key, ...)) do
             absent = absent and not value
         end
     end)
     return absent
 end
 
--- Triples of an id, the revision that was read, and the value to write.
-function check.tasks(key, strings)
-    local ids, revisions = {}, {}
-    for place = 1, #strings, 3 do
-        ids[#ids + 1] = strings[place]
-        revisions[#revisions + 1] = strings[place + 1]
+-- Pairs of an id that is not there and the value to write.
+function check.new(step)
+    local ids = {}
+    for place = step.first, step.last, 2 do
+        ids[#ids + 1] = step.strings[place]
     end
-    return are_unchanged(key, ids, revisions, false)
+    return check.absent({key = step.key, strings = ids, first = 1, last = #ids})
 end
 
 local write = {}
+changes.writes = write
 
+-- Those that Redis has, with what they take: fields and values, fields, members.
 for _, name in ipairs({'HSET', 'HDEL', 'ZREM'}) do
-    write[name] = function(key, strings)
-        each_chunk(strings, CHUNK, function(...)
-            redis.call(name, key, ...)
+    write[name] = function(step)
+        each_chunk(step.strings, step.first, step.last, function(...)
+            redis.call(name, step.key, ...)
         end)
     end
 end
 
-function write.ZADD(key, members)
+write.new = write.HSET
+
+-- Members, which all get the same score.
+function write.ZADD(step)
     local scored = {}
-    for place, member in ipairs(members) do
-        scored[2 * place - 1] = '0'
-        scored[2 * place] = member
+    for number = 1, step.last - step.first + 1 do
+        scored[2 * number - 1] = '0'
+        scored[2 * number] = step.strings[step.first + number - 1]
     end
-    each_chunk(scored, CHUNK, function(...)
-        redis.call('ZADD', key, ...)
-    end)
+    changes.call('ZADD', step.key, scored)
 end
 
-function write.tasks(key, strings)
-    local values, deleted = {}, {}
-    for place = 1, #strings, 3 do
-        local value = strings[place + 2]
-        if value == '-' then
-            deleted[#deleted + 1] = strings[place]
-        elseif value ~= '' then
-            values[#values + 1] = strings[place]
-            values[#values + 1] = value
-        end
-    end
-    write.HSET(key, values)
-    write.HDEL(key, deleted)
-end
-
-function write.new(key, strings)
-    write.HSET(key, strings)
-end
-
-function write.count(key, changes)
-    for place = 1, #changes, 2 do
-        if redis.call('HINCRBY', key, changes[place], changes[place + 1]) == 0 then
-            redis.call('HDEL', key, changes[place])
+-- Fields, each with what is to be added to its number.
+function write.count(step)
+    for place = step.first, step.last, 2 do
+        local field = step.strings[place]
+        if redis.call('HINCRBY', step.key, field, step.strings[place + 1]) == 0 then
+            redis.call('HDEL', step.key, field)
         end
     end
 end
 
-function write.raise(key, strings)
-    if tonumber(redis.call('GET', key) or '0') < tonumber(strings[1]) then
-        redis.call('SET', key, strings[1])
+-- A number that the key is to have at least.
+function write.raise(step)
+    local number = step.strings[step.first]
+    if tonumber(redis.call('GET', step.key) or '0') < tonumber(number) then
+        redis.call('SET', step.key, number)
     end
 end
 
@@ -145,7 +153,7 @@ end
 function changes.hold(steps)
     for _, step in ipairs(steps) do
         local holds = check[step.operation]
-        if holds and not holds(step.key, step.strings) then
+        if holds and not holds(step) then
             return false
         end
     end
@@ -155,21 +163,24 @@ end
 function changes.write(steps)
     for _, step in ipairs(steps) do
         if write[step.operation] then
-            write[step.operation](step.key, step.strings)
+            write[step.operation](step)
         end
     end
 end
 
--- Of how many strings the first is a field that nobody else may change between check and write.
-local LOCKED = {new = 2, tasks = 3, value = 2, HSET = 2, HDEL = 1}
+-- Which strings of a step are fields: the first of each pair, the first half, or all.
+local LOCKED = {HSET = 'pairs', new = 'pairs', value = 'half', revision = 'half', HDEL = 'all', absent = 'all'}
 
--- The fields of {shard}locks for all that the steps are about.
+-- The fields of {shard}locks for all that the steps are about: what nobody else may change between
+-- check and write.
 function changes.locks(steps)
     local fields = {}
     for _, step in ipairs(steps) do
-        local size = LOCKED[step.operation]
-        if size then
-            for place = 1, #step.strings, size do
+        local which = LOCKED[step.operation]
+        if which then
+            local count = step.last - step.first + 1
+            local last = which == 'half' and step.first + count / 2 - 1 or step.last
+            for place = step.first, last, which == 'pairs' and 2 or 1 do
                 fields[#fields + 1] = step.key .. ' ' .. step.strings[place]
             end
         end
@@ -183,7 +194,8 @@ function changes.locked_by(steps, locks)
         return nil
     end
     local found
-    each_chunk(changes.locks(steps), CHUNK, function(...)
+    local fields = changes.locks(steps)
+    each_chunk(fields, 1, #fields, function(...)
         for _, mark in ipairs(redis.call('HMGET', locks, ...)) do
             found = found or mark
         end
@@ -197,9 +209,9 @@ function changes.lock(steps, locks, mark)
         locked[#locked + 1] = field
         locked[#locked + 1] = mark
     end
-    write.HSET(locks, locked)
+    changes.call('HSET', locks, locked)
 end
 
 function changes.unlock(steps, locks)
-    write.HDEL(locks, changes.locks(steps))
+    changes.call('HDEL', locks, changes.locks(steps))
 end

@@ -1,0 +1,210 @@
+"""Completions and claims of a transaction on Redis that the server decides, all in one script.
+
+Nothing is read before, so managers that work on the same names are in nobody's way. It is for
+transactions that do nothing else, on a queue in one shard: completions of tasks that this manager
+has handed out, and claims of one name each. The script does all of it or nothing: nothing if a
+token is not that of its task's running claim, or if time has changed a task that is to be swept
+first. The transaction then does it as any other.
+"""
+
+import struct
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from copy import copy
+from itertools import chain
+from typing import NamedTuple
+
+from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage import redis_keys
+from jsonrpc_qm.storage.base import Claim
+from jsonrpc_qm.storage.moves import Moves
+from jsonrpc_qm.storage.redis_commit import Commit, flat, new_mark
+from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_values import (
+    REVISION,
+    Done,
+    Stored,
+    Taken,
+    packed,
+    packed_event,
+    unpacked,
+    unpacked_record,
+)
+from jsonrpc_qm.transitions import Complete, claimed
+
+LATEST = 1 << 52
+"""Moments that the server counts with are before this one, and not negative."""
+
+_token = struct.Struct(">Q").pack
+
+
+class Completion(NamedTuple):
+    outcome: Complete
+    before: Record
+    """As this manager handed it out."""
+    at: int
+
+
+class Addition(NamedTuple):
+    groups: Sequence[Sequence[Record]]
+    first: int
+    """The number of the first task; the others have those behind it."""
+
+
+class Asked(NamedTuple):
+    claim: Claim
+    at: int
+    taken: list[Record]
+    """To be filled."""
+
+
+def is_simple(claim: Claim) -> bool:
+    """Whether the server can decide it."""
+    return len(set(claim.names)) == 1 and claim.worker != ""
+
+
+class Work:
+    """What one transaction wants to be completed, and claimed after that."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._mark = new_mark()
+        self.completions: list[Completion] = []
+        self.additions: list[Addition] = []
+        self.claims: list[Asked] = []
+        self._moves = Moves()
+        self._changed: list[tuple[str, Stored | None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.completions or self.additions or self.claims)
+
+    def forget(self) -> "Work":
+        """Want nothing any more; what was wanted."""
+        wanted = copy(self)
+        self.completions, self.additions, self.claims = [], [], []
+        return wanted
+
+    def complete(
+        self, outcomes: Sequence[Complete], before: Sequence[Record], now: int
+    ) -> list[bool]:
+        """Have tasks completed that were handed out so; see `Storage.complete`."""
+        for outcome, record in zip(outcomes, before, strict=True):
+            self.completions.append(Completion(outcome, record, now))
+        return [True] * len(outcomes)
+
+    def add(
+        self, groups: Sequence[Sequence[Record]], first: int
+    ) -> list[list[Record] | QueueError]:
+        """Have tasks stored that are new and without unique keys; see `Storage.add`."""
+        self.additions.append(Addition(groups, first))
+        return [list(group) for group in groups]
+
+    def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        """Have tasks taken; see `Storage.claim`. The lists are filled later."""
+        asked = [Asked(claim, now, []) for claim in claims]
+        self.claims += asked
+        return [each.taken for each in asked]
+
+    def ids(self) -> list[str]:
+        """Of the tasks that are to be completed."""
+        return [outcome.id for outcome, *_ in self.completions]
+
+    def commit(self) -> Commit:
+        """What is to be sent to lua/work.lua."""
+        commit = Commit(self._keys, self._mark)
+        commit.add_keys(self._keys.tasks)
+        self._step_completions(commit)
+        self._step_additions(commit)
+        for claim, at, _ in self.claims:
+            self._step_claim(commit, claim, at)
+        return commit
+
+    def _step_completions(self, commit: Commit) -> None:
+        groups: dict[tuple[str, int], list[Completion]] = defaultdict(list)
+        running: Counter[str] = Counter()
+        free: list[bytes] = []
+        for completion in self.completions:
+            before = completion.before
+            groups[before.name, completion.at].append(completion)
+            if before.worker is not None:
+                running[before.worker] -= 1
+            if before.unique_key is not None:
+                free.append(redis_keys.holder_field(before.name, before.unique_key).encode())
+        for (name, at), group in groups.items():
+            strings = [redis_keys.moment(at)[:8]]
+            strings += [outcome.id.encode() for outcome, *_ in group]
+            strings += [_token(outcome.token) for outcome, *_ in group]
+            strings += [
+                packed_event(Done(at, outcome.token, outcome.result)) for outcome, *_ in group
+            ]
+            commit.step("complete", self._keys.of_completion(name), strings)
+        commit.step(
+            "count", self._keys.running, flat({w: b"%d" % less for w, less in running.items()})
+        )
+        commit.step("HDEL", self._keys.holders, free)
+
+    def _step_additions(self, commit: Commit) -> None:
+        keys, revision = self._keys, self._mark[:REVISION]
+        tasks: list[bytes] = []
+        places: dict[str, list[bytes]] = defaultdict(list)
+        names: Counter[str] = Counter()
+        number = 0
+        for groups, first in self.additions:
+            for number, record in enumerate(chain.from_iterable(groups), first):
+                tasks += (record.id.encode(), revision + packed(record, number))
+                for key, member in keys.orders(record, number):
+                    places[key].append(member)
+                names[record.name] += 1
+        commit.step("new", keys.tasks, tasks)
+        for key, members in places.items():
+            commit.step("ZADD", key, members)
+        commit.step("count", keys.names, flat({name: b"%d" % n for name, n in names.items()}))
+        commit.step("raise", keys.number, [b"%d" % number] if tasks else [])
+
+    def _step_claim(self, commit: Commit, claim: Claim, at: int) -> None:
+        name = claim.names[0]
+        strings = [
+            b"%d" % at,
+            redis_keys.moment(at + 1)[:8],
+            name.encode(),
+            (claim.worker or "").encode(),
+            b"%d" % claim.max_tasks,
+            b"" if claim.lease is None else b"%d" % claim.lease,
+            packed_event(Taken(at, claim.worker, claim.lease)),
+        ]
+        commit.step("claim", self._keys.of_claim(name), strings)
+
+    def take(self, answer: Sequence[Sequence[bytes | None]]) -> None:
+        """Take in what lua/work.lua answers: it is done."""
+        for outcome, before, at in self.completions:
+            self._moves.complete(before, at)
+            self._changed.append((outcome.id, None))
+        for groups, *_ in self.additions:
+            self._moves.add(chain.from_iterable(groups))
+        for (claim, at, taken), values in zip(self.claims, answer, strict=True):
+            for value in values:
+                if value is not None:
+                    self._take(claim, at, taken, value)
+
+    def _take(self, claim: Claim, at: int, taken: list[Record], value: bytes) -> None:
+        before, number, _ = unpacked_record(value)
+        if value[:REVISION] == self._mark[:REVISION]:
+            after = claimed(before, at, worker=claim.worker, lease=claim.lease)
+            self._moves.see(before, after)
+            self._changed.append((after.id, (after, number)))
+            taken.append(after)
+        else:
+            # It was sent again, and somebody has changed the task meanwhile.
+            after, _ = unpacked(value)
+            if after.status == "started" and after.started_at == at:
+                taken.append(after)
+
+    def moves(self) -> Moves:
+        """What has been done to tasks."""
+        return self._moves
+
+    def changed(self) -> Iterator[tuple[str, Stored | None, bytes]]:
+        """Each task that was changed, with its new revision; None for one that is finished."""
+        for id, stored in self._changed:
+            yield id, stored, self._mark[:REVISION]

@@ -14,12 +14,13 @@ from pymysql.constants import ER
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import mysql_statements, statements
+from jsonrpc_qm.storage.addresses import shown, taken_apart
 from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
 from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.mysql_connections import Connections, connect
 from jsonrpc_qm.storage.mysql_news import MysqlNews
 from jsonrpc_qm.storage.mysql_schema import collation, create_tables
-from jsonrpc_qm.storage.mysql_url import options_of, without_credentials
+from jsonrpc_qm.storage.mysql_url import options_of
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
@@ -62,7 +63,7 @@ class MysqlStorage(SqlStorage):
     skipping = mysql_statements.SKIPPING
 
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
-        self.url = without_credentials(url)
+        self.url = shown(taken_apart(url))
         options = options_of(url)
         self._connections = Connections(options)
         self._news = MysqlNews(lambda: connect(options))

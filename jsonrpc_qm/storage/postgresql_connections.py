@@ -23,6 +23,7 @@ CONNECTION: dict[str, Any] = {
     # Of several hosts, the one that is no standby.
     "target_session_attrs": "read-write",
     "application_name": "jsonrpc-qm",
+    "client_encoding": "UTF8",
 }
 """What holds unless the URL says otherwise."""
 

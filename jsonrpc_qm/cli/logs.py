@@ -4,7 +4,8 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -50,6 +51,25 @@ def set_up_logs(format: str, level: str) -> None:
     # What other libraries say below a warning is no news to an operator.
     for noisy in ("asyncio", "aiohttp", "urllib3", "peewee"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """What storages log in here is logged at its end; when that is an error, the error says it."""
+    said: list[logging.LogRecord] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        said.append(record)
+        return False
+
+    storages = logging.getLogger("jsonrpc_qm.storage")
+    storages.addFilter(keep)
+    try:
+        yield
+    finally:
+        storages.removeFilter(keep)
+    for record in said:
+        storages.handle(record)
 
 
 class TextLines(logging.Formatter):

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
 from jsonrpc_qm.cli.group import PROGRAM
-from jsonrpc_qm.cli.logs import log_options, set_up_logs
+from jsonrpc_qm.cli.logs import held_back, log_options, set_up_logs
 from jsonrpc_qm.cli.options import DEFAULT_STORAGE, DEFAULT_URL, errors_said, option
 from jsonrpc_qm.cli.values import duration_or_forever, size
 from jsonrpc_qm.version import VERSION
@@ -160,21 +160,8 @@ def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, FirstTask]":
     from jsonrpc_qm.manager import QueueManager
 
     manager = load_app(app) if app else QueueManager(url)
-    said: list[logging.LogRecord] = []
-
-    def keep(record: logging.LogRecord) -> bool:
-        said.append(record)
-        return False
-
-    storages = logging.getLogger("jsonrpc_qm.storage")
-    storages.addFilter(keep)
-    try:
+    with held_back():
         storage = manager.storage
-    finally:
-        storages.removeFilter(keep)
-    # When it can't be opened this is not reached: the error that the command ends with says it.
-    for record in said:
-        storages.handle(record)
     return storage, first_task(manager.registry)
 
 

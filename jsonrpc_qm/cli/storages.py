@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 import click
 
 from jsonrpc_qm.cli.exits import FAILED, REFUSED, Failure
+from jsonrpc_qm.cli.logs import held_back
 from jsonrpc_qm.cli.options import DEFAULT_STORAGE, errors_said, option
 
 
@@ -31,7 +32,7 @@ def migrate(storage_url: str, dry_run: bool) -> None:
       jsonrpc-qm migrate --storage sqlite:////var/lib/tasks.db --dry-run
       jsonrpc-qm migrate --storage sqlite:////var/lib/tasks.db
     """
-    with errors_said():
+    with errors_said(), held_back():
         from jsonrpc_qm.storage.migrations.running import migrate
 
         version, changes = migrate(storage_url, dry_run=dry_run)
@@ -61,7 +62,7 @@ def copy(source_url: str, target_url: str) -> None:
     """
     if source_url == target_url:
         raise click.UsageError("FROM and TO are the same")
-    with errors_said():
+    with errors_said(), held_back():
         from jsonrpc_qm.storage.copying import NotACopy, total
         from jsonrpc_qm.storage.copying import copy as copy_tasks
         from jsonrpc_qm.storage.migrations.running import open_as_it_is

@@ -61,14 +61,16 @@ class Endpoint:
             # What names may hold is checked by the codec, and both HTTP libraries take its result.
             host, port = (parts.hostname or "").encode("idna").decode(), parts.port
         except (ValueError, AttributeError, TypeError) as error:
-            raise InvalidParams.of("url", f"{said}: {error}") from None
+            # Its words may have a part of a password in them.
+            why = "percent-encode what is special in the password" if "@" in repr(url) else error
+            raise InvalidParams.of("url", f"{said}: {why}") from None
         if (
             parts.scheme not in ("http", "https")
             or not _HOST.fullmatch(host)
             or re.search(r"\s", url)
         ):
             raise InvalidParams.of("url", f"{said} is not like {DEFAULT_URL}")
-        if parts.query or parts.fragment:
+        if parts.query or parts.fragment or "@" in parts.path:
             raise InvalidParams.of("url", f"{said}: a manager's URL ends with its path")
         headers = {"Content-Type": "application/json", "User-Agent": f"jsonrpc-qm/{VERSION}"}
         if token is not None:

@@ -6,6 +6,10 @@ from collections.abc import Callable
 ASK_EVERY = 30.0
 """Seconds after which the server is asked anew how far its clock is from ours."""
 
+OURS: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that nobody sets, and that goes on while a machine sleeps where the system has such a
+one."""
+
 
 class ServerClock:
     """Tells a server's time without asking it each time.
@@ -15,12 +19,13 @@ class ServerClock:
 
     def __init__(self, ask: Callable[[], int]) -> None:
         self._ask = ask
-        self._ahead = 0
+        # Until the server was asked, the calendar of this machine.
+        self._ahead = time.time_ns() // 1000 - _ours()
         self._asked_at = 0.0
 
     def now(self) -> int:
         """The server's time in microseconds, as far as it is known."""
-        return time.time_ns() // 1000 + self._ahead
+        return _ours() + self._ahead
 
     def set(self) -> None:
         """Ask the server.
@@ -29,9 +34,13 @@ class ServerClock:
             whatever asking raises; the time goes on as it is known then.
         """
         self._asked_at = time.monotonic()
-        self._ahead = self._ask() - time.time_ns() // 1000
+        self._ahead = self._ask() - _ours()
 
     def set_now_and_then(self) -> None:
         """The same, if that was not done within ASK_EVERY."""
         if time.monotonic() - self._asked_at >= ASK_EVERY:
             self.set()
+
+
+def _ours() -> int:
+    return time.clock_gettime_ns(OURS) // 1000

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,12 +15,14 @@ from pymysql.constants import ER
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import mysql_statements, statements
+from jsonrpc_qm.storage.addresses import shown, taken_apart
 from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
 from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.mysql_connections import Connections, connect
 from jsonrpc_qm.storage.mysql_news import MysqlNews
+from jsonrpc_qm.storage.mysql_rows import decode, numbered
 from jsonrpc_qm.storage.mysql_schema import collation, create_tables
-from jsonrpc_qm.storage.mysql_url import options_of, without_credentials
+from jsonrpc_qm.storage.mysql_url import options_of
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql import SqlStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
@@ -32,8 +35,8 @@ SCHEMA_LOCK_SECONDS = 30
 MOST_ROWS = 500
 """How many rows one statement carries."""
 
-MOST_BYTES = 4 * 1024 * 1024
-"""How long the texts are together that one statement carries; less if the server takes less."""
+MOST_TEXT = 4 * 1024 * 1024
+"""Characters of all texts that one statement carries; less if the server takes less."""
 
 BEGIN = "BEGIN"
 COMMIT = "COMMIT"
@@ -62,12 +65,12 @@ class MysqlStorage(SqlStorage):
     skipping = mysql_statements.SKIPPING
 
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
-        self.url = without_credentials(url)
+        self.url = shown(taken_apart(url))
         options = options_of(url)
         self._connections = Connections(options)
         self._news = MysqlNews(lambda: connect(options))
         self._clock = ServerClock(self._server_time)
-        self._most_bytes = MOST_BYTES
+        self._most_text = MOST_TEXT
         super().__init__(self._connections)
         try:
             with self.translated():
@@ -80,8 +83,8 @@ class MysqlStorage(SqlStorage):
         version, packet, flush = self.run(
             "SELECT version(), @@max_allowed_packet, @@innodb_flush_log_at_trx_commit"
         ).fetchone()
-        # Quotes and backslashes are sent as two bytes.
-        self._most_bytes = min(MOST_BYTES, int(packet) // 4)
+        # A character is sent as up to four bytes, and a statement has more in it than texts.
+        self._most_text = min(MOST_TEXT, int(packet) // 8)
         if flush != 1:
             logger.warning(
                 "%s: innodb_flush_log_at_trx_commit is %s, not 1: when the server or its machine "
@@ -130,13 +133,13 @@ class MysqlStorage(SqlStorage):
     def _run(self, sql: str) -> Any:
         """Execute a statement that has its values in it, after those that wait."""
         waiting = self._waiting
-        if waiting and sum(map(len, waiting)) + len(sql) > self._most_bytes:
+        if waiting and sum(map(len, waiting)) + len(sql) > self._most_text:
             self._run_all(waiting)
             waiting = []
         return self._run_all([*waiting, sql])
 
     def _run_soon(self, sql: str) -> None:
-        if sum(map(len, self._waiting)) + len(sql) > self._most_bytes:
+        if sum(map(len, self._waiting)) + len(sql) > self._most_text:
             self._run(sql)
         else:
             self._local.waiting = [*self._waiting, sql]
@@ -169,7 +172,7 @@ class MysqlStorage(SqlStorage):
         start = size = 0
         for place, row in enumerate(rows):
             length = sum(len(value) for value in row if isinstance(value, str))
-            if place > start and (place - start >= MOST_ROWS or size + length > self._most_bytes):
+            if place > start and (place - start >= MOST_ROWS or size + length > self._most_text):
                 yield rows[start:place]
                 start, size = place, 0
             size += length
@@ -188,8 +191,8 @@ class MysqlStorage(SqlStorage):
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:
         found: list[Record] = []
         for chunk in _in_turns(ids):
-            rows = self._run(mysql_statements.read(chunk, lock))
-            found.extend(_record(row) for (row,) in rows)
+            rows = numbered(self._run, partial(mysql_statements.read, chunk, lock))
+            found.extend(record for _, record in rows)
         return found
 
     # -- transactions -------------------------------------------------------------------------
@@ -274,8 +277,8 @@ class MysqlStorage(SqlStorage):
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:
         found: list[tuple[int, Record]] = []
         for name in names:
-            rows = self.run(mysql_statements.CANDIDATES, (name, now, claim.max_tasks))
-            found.extend((seq, _record(row)) for seq, row in rows)
+            run = partial(self.run, params=(name, now, claim.max_tasks))
+            found.extend(numbered(run, mysql_statements.candidates))
         if not found:
             return []
         if len(names) > 1:
@@ -291,7 +294,7 @@ class MysqlStorage(SqlStorage):
         held: dict[tuple[str, int], tuple[int, str, int]] = {}
         for ids in _in_turns([id for id, *_ in rows]):
             for (row,) in self._run(mysql_statements.held(ids)):
-                seq, id, token, name, began = _decode(row)
+                seq, id, token, name, began = decode(row)
                 held[id, token] = (seq, name, began)
         done = sorted(
             (held[id, token][0], result) for id, token, result in rows if (id, token) in held
@@ -341,8 +344,6 @@ class MysqlStorage(SqlStorage):
         self._connections.close_all()
 
 
-_decode = msgspec.json.Decoder(tuple[Any, ...]).decode
-
 BROKEN = (
     peewee.IntegrityError,
     peewee.DataError,
@@ -357,10 +358,6 @@ BROKEN = (
 def _in_mysql(sql: str, params: Sequence[Any]) -> str:
     """The statement in MySQL's words, with the values in it."""
     return mysql_statements.filled(mysql_statements.OTHER_WORDS.get(sql, sql), params)
-
-
-def _record(row: str) -> Record:
-    return Record(*_decode(row))
 
 
 def _claim_order(found: tuple[int, Record]) -> tuple[int, int, int]:

@@ -24,7 +24,8 @@ CONNECTION: dict[str, Any] = {
     # The number of rows of an UPDATE is of those that it found, not only of those that it changed.
     "client_flag": CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
     "sql_mode": "STRICT_ALL_TABLES",
-    "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10",
+    "init_command": "SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10,"
+    " sql_safe_updates = 0",
 }
 
 LONGEST_ANSWER = 30.0

@@ -30,13 +30,14 @@ class MysqlNews(Telling):
 
     def _send(self, connection: pymysql.Connection, message: str) -> None:
         with connection.cursor() as cursor:
+            # First, for the table may be full.
+            if time.monotonic() - self._cleared_at > KEEP / 2:
+                self._cleared_at = time.monotonic()
+                cursor.execute("DELETE FROM news WHERE told_at < unix_timestamp() - %s", (KEEP,))
             cursor.execute(
                 "INSERT INTO news (told_at, sender, message) VALUES (unix_timestamp(), %s, %s)",
                 (self._name, message),
             )
-            if time.monotonic() - self._cleared_at > KEEP / 2:
-                self._cleared_at = time.monotonic()
-                cursor.execute("DELETE FROM news WHERE told_at < unix_timestamp() - %s", (KEEP,))
 
     def _listen(self, connection: pymysql.Connection, heard: Heard) -> None:
         with connection.cursor() as cursor:

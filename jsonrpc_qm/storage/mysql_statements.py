@@ -51,13 +51,6 @@ OTHER_WORDS = {
 }
 """By the statement that they stand for."""
 
-CANDIDATES = f"""
-    SELECT seq, {ROW} FROM task FORCE INDEX (task_ready)
-    WHERE ready_name = ?
-        AND (expires_at IS NULL OR attempts > 0 OR expires_at > ?)
-    ORDER BY urgency, run_at, seq LIMIT ?{SKIPPING}"""
-"""Lock the first due tasks of a name that nobody else has locked."""
-
 SAW = """
     INSERT INTO worker (worker, names, last_seen, drain) VALUES (?, ?, ?, 0)
     ON DUPLICATE KEY UPDATE
@@ -66,6 +59,15 @@ SAW = """
         last_seen = VALUES(last_seen)"""
 
 IS_DRAINING = "SELECT drain FROM worker WHERE worker = ?"
+
+
+@cache
+def candidates(columns: str) -> str:
+    """Lock the first due tasks of a name that nobody else has locked."""
+    return f"""
+        SELECT seq, {columns} FROM task FORCE INDEX (task_ready)
+        WHERE ready_name = ? AND (expires_at IS NULL OR attempts > 0 OR expires_at > ?)
+        ORDER BY urgency, run_at, seq LIMIT ?{SKIPPING}"""
 
 
 def take(seqs: Sequence[int]) -> str:
@@ -147,10 +149,10 @@ def save(rows: Rows) -> str:
     return f"UPDATE ({_query(rows)}) AS given STRAIGHT_JOIN task ON {_FENCE} SET {_VALUES}"
 
 
-def read(ids: Sequence[str], lock: str) -> str:
+def read(ids: Sequence[str], lock: str, columns: str) -> str:
     """Tasks by id, in the order of their ids."""
     return (
-        f"SELECT {ROW} FROM task FORCE INDEX (task_id) WHERE id IN ({_literals(ids)})"
+        f"SELECT seq, {columns} FROM task FORCE INDEX (task_id) WHERE id IN ({_literals(ids)})"
         f" ORDER BY id{lock}"
     )
 

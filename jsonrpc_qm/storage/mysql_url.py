@@ -2,9 +2,10 @@
 
 import ssl
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote
 
 from jsonrpc_qm.errors import InvalidParams
+from jsonrpc_qm.storage.addresses import shown, taken_apart
 
 PARAMETERS = ("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "unix-socket")
 
@@ -18,9 +19,9 @@ def options_of(url: str) -> dict[str, Any]:
     Raises:
         InvalidParams: it is no such URL.
     """
-    parts = urlsplit(url)
+    parts = taken_apart(url)
     database = unquote(parts.path.removeprefix("/"))
-    if parts.scheme != "mysql" or not database or "/" in database or parts.fragment:
+    if parts.scheme != "mysql" or not database or "/" in database:
         raise _invalid(url, "write mysql://user:password@host:3306/database")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in given:
@@ -65,11 +66,5 @@ def _ssl_options(url: str, given: dict[str, str]) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def without_credentials(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def _invalid(url: str, why: str) -> InvalidParams:
-    return InvalidParams.of("storage", f"{without_credentials(url)!r}: {why}")
+    return InvalidParams.of("storage", f"{shown(taken_apart(url))!r}: {why}")

@@ -81,6 +81,7 @@ class PostgresqlStorage(SqlRowsStorage):
         super().__init__(self._connections)
         try:
             with self.translated():
+                self._check_encoding()
                 self._create_schema(upgrade)
                 self._clock.set()
                 self._warn_of_losses()
@@ -92,12 +93,22 @@ class PostgresqlStorage(SqlRowsStorage):
             raise
         self._watch.start()
 
+    def _check_encoding(self) -> None:
+        encoding = self.run("SHOW server_encoding").fetchone()[0]
+        # Without an encoding it keeps what it gets.
+        if encoding not in ("UTF8", "SQL_ASCII"):
+            raise Unavailable.of(
+                f"the database {self.url} has the encoding {encoding}, which can't hold every text:"
+                " create it with ENCODING 'UTF8' TEMPLATE template0"
+            )
+
     def _create_schema(self, upgrade: Upgrade) -> None:
         self.run_soon(BEGIN)
         self.run_soon(NO_LIMITS)
         try:
             self.run("SELECT pg_advisory_xact_lock(?)", (SCHEMA_LOCK,))
-            if upgrade is not Upgrade.NONE:
+            # Where they are there, a manager may have no right to create any.
+            if upgrade is not Upgrade.NONE and "tally_part" not in self.database.get_tables():
                 for statement in TALLY:
                     self.run(statement)
             # It passes over the table that the view stands in for.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 import peewee
 import psycopg
@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.storage import tcp
+from jsonrpc_qm.storage.addresses import shown, taken_apart
 from jsonrpc_qm.storage.postgresql_watch import Watch
 
 CONNECTION: dict[str, Any] = {
@@ -22,6 +23,7 @@ CONNECTION: dict[str, Any] = {
     # Of several hosts, the one that is no standby.
     "target_session_attrs": "read-write",
     "application_name": "jsonrpc-qm",
+    "client_encoding": "UTF8",
 }
 """What holds unless the URL says otherwise."""
 
@@ -37,13 +39,12 @@ class Place:
     """
 
     def __init__(self, url: str) -> None:
+        parts = taken_apart(url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        prepared = query.pop(PREPARED, "on")
+        libpqs = f"{parts.scheme}://{parts.netloc}{parts.path}?{urlencode(query, quote_via=quote)}"
         try:
-            parts = urlsplit(url)
-            query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            prepared = query.pop(PREPARED, "on")
-            given = conninfo_to_dict(
-                urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
-            )
+            given = conninfo_to_dict(libpqs)
         except (ValueError, psycopg.Error):
             # The driver's words have the URL in them, with its password.
             raise InvalidParams.of(
@@ -51,16 +52,16 @@ class Place:
             ) from None
         if prepared not in ("on", "off"):
             raise InvalidParams.of("storage", f"{PREPARED} is on or off")
-        host = parts.netloc.rpartition("@")[2]
-        self.shown = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        self.shown = shown(parts)
         """The URL without credentials."""
-        self._options = {**CONNECTION, **given}
+        self.options = {**CONNECTION, **given}
+        """What libpq is told."""
         self._prepare_threshold = 5 if prepared == "on" else None
 
     def connect(self) -> "psycopg.Connection[Any]":
         """A new connection, on which each statement is a transaction unless one was begun."""
         connection = psycopg.connect(
-            autocommit=True, prepare_threshold=self._prepare_threshold, **self._options
+            autocommit=True, prepare_threshold=self._prepare_threshold, **self.options
         )
         connection.add_notify_handler(forget)
         return connection

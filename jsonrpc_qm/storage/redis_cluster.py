@@ -1,8 +1,14 @@
-"""A Redis Cluster that holds a queue: each node is asked at the same time as the others."""
+"""A Redis Cluster that holds a queue: each node is asked at the same time as the others.
 
+A node that stands still refuses nothing, and whoever asks it waits until time is up. So once that
+has happened nobody asks it, until it has answered a thread that does nothing else.
+"""
+
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,6 +33,9 @@ ELSEWHERE = (
 )
 """What a node answers that is not the one to ask, or not now; the driver knows what to do then."""
 
+ASK_AGAIN_AFTER = 1.0
+"""Seconds after which a node that stands still is asked again."""
+
 
 class RedisClusterServer(RedisServer):
     """The cluster that `url` names by one of its nodes."""
@@ -38,6 +47,9 @@ class RedisClusterServer(RedisServer):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
+        self._closed = threading.Event()
+        self._standing: set[str] = set()
+        """The names of the nodes that stand still."""
         self._threads = ThreadPoolExecutor(SHARDS, thread_name_prefix="redis")
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
@@ -45,6 +57,7 @@ class RedisClusterServer(RedisServer):
         shard, and not at one moment."""
         with self.translated():
             if len(commands) == 1:
+                self._check(self._client.get_node_from_key(commands[0][1]))
                 return [self._client.execute_command(*commands[0])]
             nodes: dict[str, ClusterNode] = {}
             places: dict[str, list[int]] = defaultdict(list)
@@ -62,13 +75,43 @@ class RedisClusterServer(RedisServer):
                     replies[place] = reply
             return replies
 
+    def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        with self.translated():
+            self._check(self._client.get_node_from_key(keys[0]))
+        return super().script(name, keys, args)
+
+    def _check(self, node: ClusterNode) -> None:
+        """See that nobody waits for a node that stands still."""
+        if node.name in self._standing:
+            raise redis.RedisError(f"node {node.name} does not answer")
+
+    def _leave(self, node: ClusterNode) -> None:
+        """Have a node that stands still asked by nobody else, until it answers."""
+        if node.name not in self._standing:
+            self._standing.add(node.name)
+            threading.Thread(target=self._wait_for, args=(node,), daemon=True).start()
+
+    def _wait_for(self, node: ClusterNode) -> None:
+        while not self._closed.wait(ASK_AGAIN_AFTER):
+            with suppress(*FAULTS):
+                self._client.get_redis_connection(node).ping()
+                break
+            with suppress(*FAULTS):
+                # Another node may have taken its place.
+                self._client.nodes_manager.initialize()
+        self._standing.discard(node.name)
+
     def _run_on(self, node: ClusterNode, commands: Sequence[Command]) -> list[Any]:
+        self._check(node)
         with self._client.get_redis_connection(node).pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
             try:
                 replies = pipeline.execute(raise_on_error=False)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except redis.TimeoutError:
+                self._leave(node)
+                raise
+            except redis.ConnectionError as error:
                 replies = [error] * len(commands)
         return [
             self._checked(reply, command) for reply, command in zip(replies, commands, strict=True)
@@ -88,17 +131,21 @@ class RedisClusterServer(RedisServer):
         with self.translated():
             nodes = {keys: self._client.get_node_from_key(keys.tasks) for keys in shards}
             first = {nodes[keys].name: keys for keys in reversed(shards)}
-            asked = [partial(self._answers, nodes[keys], keys) for keys in first.values()]
-            there = dict(zip(first, self.together(asked), strict=True))
+            asked = {name: keys for name, keys in first.items() if name not in self._standing}
+            calls = [partial(self._answers, nodes[keys], keys) for keys in asked.values()]
+            there = dict(zip(asked, self.together(calls), strict=True))
             if not all(there.values()):
                 # Another node may have taken its place.
                 self._client.nodes_manager.initialize()
-        return [keys for keys, node in nodes.items() if there[node.name]]
+        return [keys for keys, node in nodes.items() if there.get(node.name)]
 
     def _answers(self, node: ClusterNode, keys: Keys) -> bool:
         """Whether a node gives what is in a shard of its."""
         try:
             self._client.get_redis_connection(node).exists(keys.tasks)
+        except redis.TimeoutError:
+            self._leave(node)
+            return False
         except FAULTS:
             return False
         return True
@@ -121,5 +168,6 @@ class RedisClusterServer(RedisServer):
         }
 
     def close(self) -> None:
+        self._closed.set()
         super().close()
         self._threads.shutdown(wait=False)

@@ -102,7 +102,7 @@ class Telling(ABC):
                 with self._connect() as connection:
                     loop(connection)
             except self.lost as error:
-                logger.info("no news between managers: %s", error)
+                logger.info("no news between managers: %s", " ".join(str(error).split()))
                 self._closed.wait(max(0.0, again_at - time.monotonic()))
 
     def _tell(self, connection: Any) -> None:

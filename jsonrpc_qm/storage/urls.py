@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
+from jsonrpc_qm.storage.addresses import taken_apart
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.upgrade import Upgrade
 
@@ -52,30 +53,33 @@ def _sqlite(url: str, upgrade: Upgrade) -> Storage:
 def _postgresql(url: str, upgrade: Upgrade) -> Storage:
     try:
         from jsonrpc_qm.storage.postgresql import PostgresqlStorage
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _driver_missing(error, "postgresql") from error
     return PostgresqlStorage(url, upgrade=upgrade)
 
 
-def _driver_missing(error: ModuleNotFoundError, extra: str) -> Unavailable:
+def _driver_missing(error: ImportError, extra: str) -> Unavailable:
     """What to install for a kind of storage."""
-    return Unavailable.of(
-        f"{error.name} is not installed; install it with: pip install 'jsonrpc-qm[{extra}]'"
-    )
+    # A driver may be there without the library that it needs.
+    fault = f"{error.name} is not installed"
+    if not isinstance(error, ModuleNotFoundError):
+        fault = " ".join(str(error).split())
+    return Unavailable.of(f"{fault}; install it with: pip install 'jsonrpc-qm[{extra}]'")
 
 
 def _redis(url: str, upgrade: Upgrade) -> Storage:
     try:
         from jsonrpc_qm.storage.redis import RedisStorage
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _driver_missing(error, "redis") from error
+    taken_apart(url)
     return RedisStorage(url)
 
 
 def _mysql(url: str, upgrade: Upgrade) -> Storage:
     try:
         from jsonrpc_qm.storage.mysql import MysqlStorage
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise _driver_missing(error, "mysql") from error
     return MysqlStorage(url, upgrade=upgrade)
 

@@ -148,3 +148,13 @@ def test_a_manager_refuses_a_newer_database(tmp_path: Path) -> None:
         program("migrate", "--storage", url)[2],
     ):
         assert re.fullmatch(r"Error: .*schema version 999, .* use a newer jsonrpc-qm\n", said)
+
+
+def test_a_storage_that_can_not_be_reached_is_one_line(tmp_path: Path) -> None:
+    """Of migrate and of copy, whatever the storage says by itself."""
+    away = "postgresql://jo:secret@127.0.0.1:9/tasks"
+    for args in (("migrate", "--storage", away), ("copy", away, sqlite_url(tmp_path / "to.db"))):
+        code, printed, said = program(*args)
+        assert (code, printed) == (5, "")
+        assert said.count("\n") == 1
+        assert said.startswith("Error: Unavailable: the database postgresql://127.0.0.1:9/tasks")

@@ -1,5 +1,8 @@
 """A Redis Cluster that has lost a node."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -8,6 +11,7 @@ import redis
 
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.ids import new_id
+from jsonrpc_qm.storage import redis_server
 from jsonrpc_qm.storage.redis import RedisStorage
 from tests.acceptance.rpc import until
 from tests.records import NOW, a_record
@@ -25,19 +29,25 @@ def servers() -> Iterator[RedisClusterProcesses]:
         yield cluster
 
 
+def names_and_those_on(storage: RedisStorage, port: int) -> tuple[list[str], set[str]]:
+    """Names on all nodes, and those of them that are on one."""
+    client = storage._server._client
+    names = [f"n{number}" for number in range(20)]
+    on_it = {
+        name
+        for name in names
+        if client.get_node_from_key(storage._shards.of(name).tasks).port == port
+    }
+    assert 0 < len(on_it) < len(names)
+    return names, on_it
+
+
 def test_names_of_other_nodes_go_on(servers: RedisClusterProcesses) -> None:
     """They are queued to, claimed from and swept; those of the node that is away are Unavailable
     until it is back."""
     with closing(RedisStorage(servers.url)) as storage:
-        client = storage._server._client
         lost = servers.nodes[-1]
-        names = [f"n{number}" for number in range(20)]
-        on_lost = {
-            name
-            for name in names
-            if client.get_node_from_key(storage._shards.of(name).tasks).port == lost.port
-        }
-        assert 0 < len(on_lost) < len(names)
+        names, on_lost = names_and_those_on(storage, lost.port)
         add(storage, *(a_record(new_id(name), name=name) for name in names))
         add(storage, *(a_record(f"ripe-{name}", name=name, run_at=NOW + 1) for name in names))
         lost.kill()
@@ -55,3 +65,29 @@ def test_names_of_other_nodes_go_on(servers: RedisClusterProcesses) -> None:
                 assert len(claim(storage, name, max_tasks=9, now=NOW + 1)) == 3
         lost.start()
         until(lambda: len(sweep(storage, now=NOW + 1).records) == len(on_lost))
+
+
+def test_a_node_that_stands_still_holds_up_names_of_others_once(
+    servers: RedisClusterProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked again apart from them, and its own names go on when it does."""
+    time_limit = 2.0
+    monkeypatch.setattr(redis_server, "TIMEOUT", time_limit)
+    with closing(RedisStorage(servers.url)) as storage:
+        still = servers.nodes[-1]
+        names, on_still = names_and_those_on(storage, still.port)
+        add(storage, *(a_record(new_id(name), name=name) for name in names))
+        os.kill(still._process.pid, signal.SIGSTOP)
+        assert sweep(storage).ready.keys() == set(names) - on_still
+        began = time.monotonic()
+        for name in set(names) - on_still:
+            assert len(claim(storage, name)) == 1
+        for name in on_still:
+            with pytest.raises(Unavailable):
+                claim(storage, name)
+        assert sweep(storage).ready == {}
+        assert time.monotonic() - began < time_limit
+        os.kill(still._process.pid, signal.SIGCONT)
+        until(lambda: sweep(storage).ready.keys() == on_still)
+        for name in on_still:
+            assert len(claim(storage, name)) == 1

@@ -133,6 +133,13 @@ def test_key_value_pairs_split_at_the_first_equals_sign() -> None:
             values.key_value(text)
 
 
+def test_a_managers_password_is_in_no_message() -> None:
+    """Whatever else is wrong with the URL."""
+    with pytest.raises(click.BadParameter, match="there") as refused:
+        values.manager_url("http://jo:secret@there:1,")
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "localhost", "localhost:8642", "ftp://host", "http://", "http://h:x", "http://a,http://"],

@@ -1,6 +1,7 @@
 """What becomes of what comes back."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -246,3 +247,13 @@ def test_a_bad_url_is_one_clear_error(url: Any) -> None:
     with pytest.raises(InvalidParams, match="url: ") as caught:
         Endpoint.of(url)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "password", ["sec/ret", "sec#ret", "sec\u2100ret", "se[cret", "12/secret", "sec?ret"]
+)
+def test_a_password_that_is_not_encoded_is_in_no_message(password: str) -> None:
+    """Nor a part of it, whatever else of the URL it is taken for."""
+    with pytest.raises(InvalidParams) as refused:
+        Endpoint.of(f"http://jo:{password}@there:1")
+    assert not re.search("sec|ret|12", str(refused.value))

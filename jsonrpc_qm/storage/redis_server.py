@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlunsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage import tcp
+from jsonrpc_qm.storage.addresses import shown, taken_apart
 from jsonrpc_qm.storage.clock import ServerClock
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_reads import Command
@@ -71,10 +72,13 @@ class RedisServer:
     _maker: type[redis.Redis] | type[RedisCluster] = redis.Redis
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.prefix = _prefix(url, parse_qs(parts.query))
+        parts = taken_apart(url)
+        self.url = shown(parts)
+        if parts.path.strip("/") and not parts.path[1:].isdecimal():
+            # The driver would take the first database.
+            raise InvalidParams.of("storage", f"{self.url}: a database is a number")
+        self.prefix = _prefix(self.url, parse_qs(parts.query, keep_blank_values=True))
         options = [part for part in parts.query.split("&") if not part.startswith("prefix=")]
-        self.url = _without_credentials(url)
         scheme = parts.scheme.removesuffix("+cluster")
         query = "&".join(filter(None, options))
         self._address = urlunsplit(parts._replace(scheme=scheme, query=query))
@@ -90,7 +94,7 @@ class RedisServer:
             InvalidParams: the URL is none that the driver understands.
         """
         try:
-            return self._maker.from_url(
+            client = self._maker.from_url(
                 self._address,
                 socket_connect_timeout=5.0,
                 socket_timeout=TIMEOUT,
@@ -100,8 +104,12 @@ class RedisServer:
                 retry=retry,
                 client_name="jsonrpc-qm",
             )
+            if isinstance(client, redis.Redis):
+                # It looks at the options when it makes a connection, and not before.
+                client.connection_pool.make_connection()
         except (ValueError, TypeError):
             raise InvalidParams.of("storage", f"{self.url}: no URL of a Redis") from None
+        return client
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -227,14 +235,8 @@ def warnings_of(settings: dict[str, str]) -> list[str]:
     return warnings
 
 
-def _prefix(url: str, query: dict[str, list[str]]) -> str:
+def _prefix(shown_url: str, query: dict[str, list[str]]) -> str:
     prefix = query.get("prefix", [DEFAULT_PREFIX])[-1]
     if not prefix or set(prefix) & set("{}"):
-        raise InvalidParams.of("storage", f"{_without_credentials(url)}: no braces in a prefix")
+        raise InvalidParams.of("storage", f"{shown_url}: a prefix is a text without braces")
     return unquote(prefix)
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
-from jsonrpc_qm.storage.addresses import taken_apart
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.upgrade import Upgrade
 
@@ -72,7 +71,6 @@ def _redis(url: str, upgrade: Upgrade) -> Storage:
         from jsonrpc_qm.storage.redis import RedisStorage
     except ImportError as error:
         raise _driver_missing(error, "redis") from error
-    taken_apart(url)
     return RedisStorage(url)
 
 

@@ -8,6 +8,7 @@ import pytest
 from jsonrpc_qm.errors import InvalidParams
 from jsonrpc_qm.storage.mysql_url import options_of
 from jsonrpc_qm.storage.postgresql_connections import Place
+from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.urls import open_storage
 
 SCHEMES = ("postgresql", "mysql", "redis", "redis+cluster")
@@ -92,3 +93,22 @@ def test_postgresqls_urls_are_libpqs(url: str, shown: str, options: dict[str, st
     place = Place(url)
     assert place.shown == shown
     assert place.options.items() >= options.items()
+
+
+@pytest.mark.parametrize(
+    ("rest", "why"),
+    [
+        ("host/tasks", "a database is a number"),
+        ("host/0/1", "a database is a number"),
+        ("host/0?nonsense=1", "no URL of a Redis"),
+        ("host/0?socket_timeout=soon", "no URL of a Redis"),
+        ("host:99999/0", "no URL of a Redis"),
+        ("host/0?prefix={a}", "a prefix is a text without braces"),
+        ("host/0?prefix=", "a prefix is a text without braces"),
+    ],
+)
+def test_what_no_redis_has_is_refused(rest: str, why: str) -> None:
+    """Before anything is asked of a server, by the class alone too."""
+    with pytest.raises(InvalidParams, match=why) as refused:
+        RedisStorage(f"redis://jo:secret@{rest}")
+    assert "secret" not in f"{refused.value} {refused.value.data}"

@@ -14,7 +14,7 @@ run: ## Do the main job on real files: install into .venv, then run examples/fil
 
 test: ## Install what the tests need and run all; the quick ones with every Python here
 	@scripts/system-packages & programs=$$!; scripts/environments && wait $$programs
-	scripts/test -n $(WORKERS) --dist worksteal
+	scripts/test -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: ## Check style, format and types
 	@scripts/venv .venv dev

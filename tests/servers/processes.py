@@ -153,7 +153,7 @@ def _first_account(names: Sequence[str]) -> pwd.struct_passwd:
 
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder with the owners of its files."""
-    subprocess.run(["cp", "--archive", "--sparse=always", source, target], check=True)
+    subprocess.run(["cp", "--archive", source, target], check=True)
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:

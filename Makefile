@@ -1,5 +1,7 @@
 # What there is to do here; `make help` lists it. PYTHON=... chooses the Python of a new .venv.
 
+# JSONRPC_QM_TEST_TIMES=10 tries ten times as many examples where tests of properties make them up.
+
 # Tests wait for processes more than they compute.
 WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) * 3 / 2 )))
 

@@ -27,7 +27,7 @@ LISTS = [(None, None), ("mail", None), (None, "queued"), ("other", "queued"), (N
 """The lists that are compared, by name and status."""
 
 
-EXAMPLES = {"sqlite": 50}
+EXAMPLES = {"sqlite": 100}
 FEWER_EXAMPLES = 15
 """For storages on a server, where each commit waits for a round trip and the disk."""
 

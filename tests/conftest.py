@@ -26,19 +26,19 @@ APART = ("acceptance", "docs", "test_state_machine.py")
 """Folders and files whose tests take long enough to be handed out one by one."""
 
 TOGETHER = (
+    "test_several_managers.py",
     "test_hang_ups.py",
     "test_long_polls.py",
     "test_two_processes.py",
     "test_openrpc_tools.py",
 )
-"""Files in such folders whose tests share what takes a while to start."""
+"""Files in such folders whose tests share what takes a while to start, or keep a machine so busy
+that they are not to run at the same time."""
 
 
 def group_of(item: pytest.Item) -> str | None:
     """Which tests one process runs, as they share something; None for those that are alone."""
     file = item.path.name
-    if file == "test_several_managers.py":
-        return f"{file} {item.callspec.params['kind']}"  # type: ignore[attr-defined]
     if file not in TOGETHER and (file in APART or item.path.parent.name in APART):
         return None
     return str(Path(*item.path.parts[-2:]))

@@ -1,5 +1,7 @@
 # What there is to do here; `make help` lists it. PYTHON=... chooses the Python of a new .venv.
 
+# JSONRPC_QM_TEST_TIMES=10 tries ten times as many examples where tests of properties make them up.
+
 # Tests wait for processes more than they compute.
 WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) * 3 / 2 )))
 
@@ -14,8 +16,7 @@ run: ## Do the main job on real files: install into .venv, then run examples/fil
 
 test: ## Install what the tests need and run all; the quick ones with every Python here
 	@scripts/system-packages & programs=$$!; scripts/environments && wait $$programs
-	@scripts/test-other-pythons
-	.venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
+	scripts/test -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: ## Check style, format and types
 	@scripts/venv .venv dev

@@ -32,8 +32,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     polls: int = 2_000
     idle_seconds: float = 15.0
     starts: int = 9
+    several: tuple[int, ...] = (2, 4)
+    """Numbers of managers, beside one."""
     several_rounds: int = 3
-    """Turns of two and of four managers."""
+    """Turns of each of them."""
     sized: int = 100_000
     """Tasks whose room is measured."""
 
@@ -74,6 +76,7 @@ QUICK_STORAGES = replace(
     finished=1_000,
     few=2_000,
     drains=1,
+    several=(2,),
     several_rounds=1,
     sized=2_000,
 )

@@ -13,9 +13,6 @@ from benchmarks.rates import QUEUE_MANY, REPORT, UNIT, WORK, compared_row
 from benchmarks.row import Row
 from benchmarks.show import progress
 
-NUMBERS = (2, 4)
-"""Of managers, beside one."""
-
 WORKERS = 4
 """Processes that do the work, however many managers there are."""
 
@@ -31,12 +28,12 @@ def managers(urls: Urls, plan: Plan) -> Iterator[Row]:
     plan = replace(plan, worker_processes=WORKERS)
     turns = [_turn(urls("managers-1-0"), 1, plan)]
     single = [turns[0]]
-    more: dict[int, list[dict[str, float]]] = {number: [] for number in NUMBERS}
+    more: dict[int, list[dict[str, float]]] = {number: [] for number in plan.several}
     for place in range(1, plan.several_rounds + 1):
-        for number in NUMBERS:
+        for number in plan.several:
             more[number].append(_turn(urls(f"managers-{number}-{place}"), number, plan))
         single.append(_turn(urls(f"managers-1-{place}"), 1, plan))
-    for number in NUMBERS:
+    for number in plan.several:
         for rate in RATES:
             measured = Comparison.of(
                 [turn[rate.key] for turn in single], [turn[rate.key] for turn in more[number]]

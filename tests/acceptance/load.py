@@ -114,6 +114,7 @@ class Load:
         self._managers = [Rpc(url, timeout=10) for url in urls]
         self._produced_enough = Event()
         self._worked_enough = Event()
+        self._given_up = Event()
         self.producers = [Thread(target=self._produce, args=(f"p{n}",)) for n in range(2)]
         self.workers = [
             Thread(target=self._work_one_by_one, args=("w0",)),
@@ -144,6 +145,10 @@ class Load:
                 thread.start()
             try:
                 yield
+            except BaseException:
+                # What is to be answered never will be, maybe.
+                self._given_up.set()
+                raise
             finally:
                 self.stop()
 
@@ -155,7 +160,7 @@ class Load:
     def _insist(self, method: str, **params: Any) -> tuple[Any, bool]:
         """Send a call until it is answered; whether an answer may have been lost."""
         lost = False
-        while True:
+        while not self._given_up.is_set():
             try:
                 answer = self._rpc(method, **params)
             except NoAnswer:
@@ -170,6 +175,7 @@ class Load:
             else:
                 self.ledger.answered()
                 return answer, lost
+        raise SystemExit  # which ends a thread without a word
 
     def _produce(self, producer: str) -> None:
         for number in range(MOST_CALLS):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 READY = re.compile(r"listens on (https?://[^\s,]+)")
 
-START_SECONDS = 30.0
+START_SECONDS = 50.0
 """After this long without a line that says where it listens, a start has failed."""
 
 _numbers = count(1)

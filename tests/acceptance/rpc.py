@@ -74,7 +74,9 @@ class RawCall:
 
     def is_answered(self) -> bool:
         """Whether there is something to read."""
-        return bool(select.select([self.socket], [], [], 0)[0])
+        answer = select.poll()  # where select() takes no descriptor beyond 1023
+        answer.register(self.socket, select.POLLIN)
+        return bool(answer.poll(0))
 
     def answer(self, timeout: float = 30.0) -> Any:
         """The result, once it comes."""

@@ -44,11 +44,14 @@ class Line:
         """The next answers; after that all others still wait."""
         found: list[list[dict[str, Any]]] = []
         while len(found) < number:
-            sockets = [call.socket for call in self.waiting]
-            ready = select.select(sockets, [], [], 10)[0]
+            answers = select.poll()
+            for call in self.waiting:
+                answers.register(call.socket, select.POLLIN)
+            ready = {descriptor for descriptor, _ in answers.poll(10_000)}
             assert ready, f"{len(found)} of {number} answers have come"
-            found += [call.answer() for call in self.waiting if call.socket in ready]
-            self.waiting = [call for call in self.waiting if call.socket not in ready]
+            answered = [call for call in self.waiting if call.socket.fileno() in ready]
+            self.waiting = [call for call in self.waiting if call.socket.fileno() not in ready]
+            found += [call.answer() for call in answered]
         return found
 
 

@@ -21,7 +21,7 @@ from tests.servers.databases import SERVERS, DatabaseServer
 
 ROUNDS = 2
 
-WORKERS = 4
+WORKERS = 2
 
 AT_ONCE = 1.0
 """Seconds that a machine under load may take for what usually takes some milliseconds."""
@@ -79,7 +79,7 @@ def test_a_task_queued_at_one_manager_wakes_a_claim_at_another(
 ) -> None:
     """By what the storage tells, long before the manager looks for itself."""
     here, there = managers
-    seconds = seconds_until_woken(here.url, there.url, 10 if kind in NO_NEWS else 20)
+    seconds = seconds_until_woken(here.url, there.url, 5 if kind in NO_NEWS else 10)
     with capsys.disabled():
         print(f"\n{kind}: woken after {median(seconds) * 1000:.0f} ms (median)", end=" ")
     if kind in NO_NEWS:

@@ -129,7 +129,8 @@ def test_signals_to_all_processes_let_a_process_finish(
     """One that still starts, too: what a signal means is the worker's to decide."""
     worker = work("--concurrency", "1", "--pool", "process", "--names", "hold")
     id = rpc("queue", name="hold", parameters=[str(tmp_path)], max_attempts=1)["id"]
-    until(lambda: rpc("get_task", id=id)["status"] == "started")
+    # From this moment on the task runs: a worker that is stopped before releases it.
+    until(lambda: members_of(worker.process.pid, having="spawn_main"))
     worker.signal_group(signal.SIGTERM)
     until(lambda: "finishes what it has" in worker.log)
     started(tmp_path)

@@ -55,13 +55,20 @@ class WorkerProcess:
         self.process.wait()
 
 
-def members_of(group: int) -> list[int]:
-    """The living processes of a group."""
+def members_of(group: int, *, having: str = "") -> list[int]:
+    """The living processes of a group that have this in their command lines."""
     listed = subprocess.run(
-        ["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
+        ["ps", "-e", "-ww", "-o", "pid=,pgid=,stat=,args="],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    rows = [line.split() for line in listed.stdout.splitlines()]
-    return [int(row[0]) for row in rows if int(row[1]) == group and not row[2].startswith("Z")]
+    rows = [line.split(maxsplit=3) for line in listed.stdout.splitlines()]
+    return [
+        int(pid)
+        for pid, of, state, command in rows
+        if int(of) == group and not state.startswith("Z") and having in command
+    ]
 
 
 def is_gone(pid: int) -> bool:

@@ -57,7 +57,7 @@ def test_the_image_is_made_of_what_is_there() -> None:
     [extras] = re.findall(r'"\.\[(.+)\]"', DOCKERFILE)
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert {*extras.split(","), "test", "dev"} == set(setup["options.extras_require"])
+    assert {*extras.split(","), "unit", "test", "dev"} == set(setup["options.extras_require"])
 
 
 def test_the_image_runs_a_manager() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jsonrpc_qm.rpc.examples import EXAMPLES
 from jsonrpc_qm.rpc.methods import METHODS
 from tests.server.plain import PlainCaller
+from tests.thoroughness import examples
 
 CODES = {-32700, -32600, -32601, -32602, -32001, -32002, -32003, -32004, -32005}
 """What a caller can provoke: nothing internal, and nothing unavailable."""
@@ -17,7 +18,7 @@ TELLTALES = ("Traceback", 'File "', "site-packages", ".py", "Error(", "Exception
 """What only a traceback or a library's message would say."""
 
 fuzzed = settings(
-    max_examples=300,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -71,7 +71,7 @@ NAMES = ["\0", "a\0b", "a", "a ", " a", "A", "\U0001f680" * 200, "é", "e\u0301"
 async def test_names_differ_if_any_code_point_does(call: Caller, storage: Storage) -> None:
     """No folding of case, no trimming, no normalising, and NUL does not end a text.
 
-    PostgreSQL can't store NUL, and refuses it; tests/storage/test_postgresql.py has that.
+    PostgreSQL can't store NUL, and refuses it; tests/storage/postgresql/ has that.
     """
     stores_nul = not storage.url.startswith("postgresql:")
     names = [name for name in NAMES if stores_nul or "\0" not in name]

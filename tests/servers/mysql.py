@@ -7,12 +7,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
+from pathlib import Path
 
 import pymysql
 
 from jsonrpc_qm.storage.mysql import MysqlStorage
 from jsonrpc_qm.storage.mysql_url import options_of
-from tests.servers.processes import Certificate, PrivateServer, ServerAccount, missing
+from tests.servers.processes import (
+    Certificate,
+    PrivateServer,
+    ServerAccount,
+    missing,
+    remove,
+)
 
 VARIABLE = "JSONRPC_QM_TEST_MYSQL"
 """A URL of a database that tests may empty, instead of starting a server."""
@@ -33,7 +40,7 @@ class MysqlServer(PrivateServer):
         self._settings = settings
         self._databases = count(1)
         self._mysqld = os.environ.get(PROGRAM)
-        super().__init__(ServerAccount("mysql", "nobody"), certificate)
+        super().__init__(_account(), certificate)
         self.url = f"mysql://root@127.0.0.1:{self.port}/jsonrpc_qm"
 
     def database(self) -> str:
@@ -54,22 +61,8 @@ class MysqlServer(PrivateServer):
                     cursor.execute(f"KILL {number}")
             return len(idle)
 
-    def _initialisation(self) -> list[str]:
-        if self._mysqld:
-            return [
-                self._mysqld,
-                "--no-defaults",
-                "--initialize-insecure",
-                f"--datadir={self._folder}/data",
-            ]
-        return [
-            _installed("mariadb-install-db"),
-            "--no-defaults",
-            f"--datadir={self._folder}/data",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            f"--tmpdir={self._folder}",
-        ]
+    def _template(self) -> Path:
+        return _new_data(self._mysqld)
 
     def _program(self) -> list[str]:
         tls = []
@@ -101,6 +94,25 @@ class MysqlServer(PrivateServer):
         except pymysql.OperationalError:
             return False
         return True
+
+
+def _account() -> ServerAccount:
+    return ServerAccount("mysql", "nobody")
+
+
+@cache
+def _new_data(mysqld: str | None) -> Path:
+    """The data of a new server, of which each that this process starts gets a copy."""
+    account = _account()
+    folder = account.folder()
+    atexit.register(remove, folder)
+    options = ["--no-defaults", f"--datadir={folder}/data"]
+    if mysqld:
+        account.run(mysqld, *options, "--initialize-insecure")
+    else:
+        options += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        account.run(_installed("mariadb-install-db"), *options, f"--tmpdir={folder}")
+    return folder / "data"
 
 
 def _installed(name: str) -> str:

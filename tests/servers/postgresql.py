@@ -8,16 +8,19 @@ from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
+from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from tests.servers.processes import (
     START_SECONDS,
     Certificate,
     PrivateServer,
     ServerAccount,
     missing,
+    remove,
 )
 
 VARIABLE = "JSONRPC_QM_TEST_POSTGRESQL"
@@ -40,17 +43,15 @@ class PostgresServer(PrivateServer):
         self._programs = _programs()
         self._settings = settings
         self._databases = count(1)
-        super().__init__(ServerAccount("postgres", "nobody"), certificate)
+        super().__init__(_account(), certificate)
 
     @property
     def url(self) -> str:
         """Of its first database."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
-    def _initialisation(self) -> list[str | Path]:
-        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
-        data = self._folder / "data"
-        return [self._programs / "initdb", "--pgdata", data, "--no-sync", *options]
+    def _template(self) -> Path:
+        return _new_cluster()
 
     def _program(self) -> list[str | Path]:
         settings = {
@@ -128,11 +129,10 @@ class PostgresStandby(PostgresServer):
                 assert time.monotonic() < deadline, "the standby does not follow"
                 time.sleep(0.02)
 
-    def _initialisation(self) -> list[str | Path]:
+    def _make_data(self, data: Path) -> None:
         source = f"--dbname=postgresql://postgres@127.0.0.1:{self._primary.port}"
         how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-        target = ["--pgdata", self._folder / "data"]
-        return [self._programs / "pg_basebackup", source, *target, *how]
+        self._account.run(self._programs / "pg_basebackup", source, "--pgdata", data, *how)
 
     def promote(self) -> None:
         """Make it the primary."""
@@ -155,6 +155,21 @@ def _programs() -> Path:
     return versions[-1][1]
 
 
+def _account() -> ServerAccount:
+    return ServerAccount("postgres", "nobody")
+
+
+@cache
+def _new_cluster() -> Path:
+    """The data of a new server, of which each that this process starts gets a copy."""
+    account = _account()
+    folder = account.folder()
+    atexit.register(remove, folder)
+    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    account.run(_programs() / "initdb", "--pgdata", folder / "data", *options)
+    return folder / "data"
+
+
 @cache
 def postgresql_url() -> str:
     """The server that all tests of this process share, started by the first."""
@@ -165,13 +180,39 @@ def postgresql_url() -> str:
     return server.url
 
 
+@cache
+def _operator() -> "psycopg.Connection[Any]":
+    """A connection to that server that stays."""
+    connection = psycopg.connect(postgresql_url(), autocommit=True)
+    connection.execute("SET lock_timeout = '10s'")
+    connection.execute("SET client_min_messages = warning")
+    return connection
+
+
 def empty_schema() -> str:
-    """The URL of this process's own schema, emptied."""
-    url, name = postgresql_url(), f"test_{os.getpid()}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '10s'")
-        connection.execute("SET client_min_messages = warning")
-        connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
-        connection.execute(f"CREATE SCHEMA {name}")
-    options = quote(f"-csearch_path={name}")
+    """The URL of this process's own schema, emptied: there are no tables either."""
+    return _new_schema(f"test_{os.getpid()}")
+
+
+def empty_postgresql_storage() -> PostgresqlStorage:
+    """Open a storage of this process, without any task; its tables stay from test to test."""
+    opened = PostgresqlStorage(_kept_schema())
+    for table in ("task", "tally_part", "paused", "worker"):
+        _operator().execute(f"DELETE FROM {_kept_name()}.{table}")
+    return opened
+
+
+def _kept_name() -> str:
+    return f"kept_{os.getpid()}"
+
+
+@cache
+def _kept_schema() -> str:
+    return _new_schema(_kept_name())
+
+
+def _new_schema(name: str) -> str:
+    _operator().execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    _operator().execute(f"CREATE SCHEMA {name}")
+    url, options = postgresql_url(), quote(f"-csearch_path={name}")
     return f"{url}{'&' if '?' in url else '?'}options={options}"

@@ -66,6 +66,10 @@ class ServerAccount:
             os.chown(copy, self._account.pw_uid, self._account.pw_gid)
         return copy
 
+    def run(self, *command: str | Path) -> None:
+        """Run a command to its end as the account."""
+        subprocess.run(self.command(*command), check=True, capture_output=True, cwd="/")
+
     def command(self, *command: str | Path) -> list[str]:
         """The command as the account runs it, until the process that starts it ends."""
         prefix = ["setpriv", "--pdeathsig", "INT"]
@@ -90,18 +94,16 @@ class PrivateServer(ABC):
         if certificate is not None:
             certificate = Certificate(*(account.give(file, self._folder) for file in certificate))
         self._certificate = certificate
-        if command := self._initialisation():
-            self._run(*command)
+        self._make_data(self._folder / "data")
         self.start()
 
-    def _run(self, *command: str | Path) -> None:
-        """Run a command to its end, as the server's account."""
-        command_line = self._account.command(*command)
-        subprocess.run(command_line, check=True, capture_output=True, cwd="/")
+    def _template(self) -> Path | None:
+        """The folder of data that it starts with a copy of; None where it needs none."""
+        return None
 
-    def _initialisation(self) -> Sequence[str | Path]:
-        """The command that makes its data; empty for none."""
-        return ()
+    def _make_data(self, data: Path) -> None:
+        if template := self._template():
+            copy_folder(template, data)
 
     @abstractmethod
     def _program(self) -> Sequence[str | Path]:
@@ -147,6 +149,11 @@ class PrivateServer(ABC):
 def _first_account(names: Sequence[str]) -> pwd.struct_passwd:
     known = {account.pw_name: account for account in pwd.getpwall()}
     return next(known[name] for name in names if name in known)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder with the owners of its files."""
+    subprocess.run(["cp", "--archive", source, target], check=True)
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:

@@ -9,11 +9,10 @@ import pytest
 
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
-from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 from tests.servers.mysql import empty_mysql_storage
-from tests.servers.postgresql import empty_schema
+from tests.servers.postgresql import empty_postgresql_storage
 from tests.servers.redis import RedisClusterProcesses, RedisProcess
 
 
@@ -35,7 +34,7 @@ def empty_redis(kind: str) -> RedisStorage:
 STORAGES: dict[str, Callable[[Path], Storage]] = {
     "memory": lambda folder: MemoryStorage(),
     "sqlite": lambda folder: SqliteStorage(folder / "tasks.db"),
-    "postgresql": lambda folder: PostgresqlStorage(empty_schema()),
+    "postgresql": lambda folder: empty_postgresql_storage(),
     "redis": lambda folder: empty_redis("single"),
     "redis-cluster": lambda folder: empty_redis("cluster"),
     "mysql": lambda folder: empty_mysql_storage(),

@@ -19,7 +19,7 @@ STATEMENTS = {
     "held": statements.held("VALUES (?, ?), (?, ?)"),
     "complete": statements.complete("VALUES (?, ?, ?), (?, ?, ?)"),
     "save": statements.save(f"VALUES ({', '.join('?' * len(statements.SAVED))})"),
-    "read": statements.read("?, ?, ?"),
+    "read": statements.read("IN (?, ?, ?)"),
     "by seq": statements.by_seq(2),
     "matching": statements.matching(2, "created_at >= ?"),
     "purge": statements.purge(2, SqliteStorage.among, by_name=False),

@@ -21,13 +21,14 @@ from tests.records import NOW
 from tests.storage import steps
 from tests.storage.conftest import STORAGES
 from tests.storage.steps import IDS, Step
+from tests.thoroughness import examples
 
 LISTS = [(None, None), ("mail", None), (None, "queued"), ("other", "queued"), (None, "failed")]
 """The lists that are compared, by name and status."""
 
 
 EXAMPLES = {"sqlite": 100}
-FEWER_EXAMPLES = 30
+FEWER_EXAMPLES = 15
 """For storages on a server, where each commit waits for a round trip and the disk."""
 
 STEPS = 40
@@ -148,7 +149,7 @@ def test_a_storage_behaves_like_the_specification(of: str) -> None:
     run_state_machine_as_test(
         OfThisKind,
         settings=settings(
-            max_examples=EXAMPLES.get(of, FEWER_EXAMPLES),
+            max_examples=examples(EXAMPLES.get(of, FEWER_EXAMPLES)),
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

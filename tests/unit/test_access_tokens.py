@@ -13,6 +13,7 @@ from jsonrpc_qm.access.files import add_token, read_tokens, revoke_token
 from jsonrpc_qm.access.grants import Grant, Role
 from jsonrpc_qm.access.tokens import Entry, Tokens, hash_of, new_token
 from jsonrpc_qm.errors import InvalidParams, QueueError
+from tests.thoroughness import examples
 
 HASH = "sha256:" + "0" * 64
 
@@ -127,7 +128,7 @@ def test_a_file_is_made_for_its_owner_only(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@settings(deadline=None, max_examples=30)  # each waits for the disk
+@settings(deadline=None, max_examples=examples(20))  # each waits for the disk
 @given(names=st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=3), note=st.text())
 def test_any_text_can_be_kept(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], note: str

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
@@ -27,23 +27,10 @@ from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.postgresql_statements import AMONG, unnested
 from jsonrpc_qm.storage.urls import open_storage
 from tests.records import NOW, a_record
-from tests.servers.postgresql import PostgresServer, empty_schema
+from tests.servers.postgresql import PostgresServer
 from tests.storage.verbs import add, adding, get
 
 ZERO = "a\x00b"
-
-
-@pytest.fixture
-def url() -> str:
-    """An empty schema."""
-    return empty_schema()
-
-
-@pytest.fixture
-def storage(url: str) -> Iterator[PostgresqlStorage]:
-    """A storage in it."""
-    with closing(PostgresqlStorage(url)) as opened:
-        yield opened
 
 
 def end_connections(url: str) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -18,21 +17,7 @@ from jsonrpc_qm.storage.base import Claim
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.transitions import Cancel, Retry
 from tests.records import NOW, a_record
-from tests.servers.postgresql import empty_schema
 from tests.storage.verbs import add, adding, changed, get
-
-
-@pytest.fixture
-def url() -> str:
-    """An empty schema."""
-    return empty_schema()
-
-
-@pytest.fixture
-def storage(url: str) -> Iterator[PostgresqlStorage]:
-    """A storage in it."""
-    with closing(PostgresqlStorage(url)) as opened:
-        yield opened
 
 
 def test_tasks_with_one_unique_key_queued_at_the_same_time_are_one(

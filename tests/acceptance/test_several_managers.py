@@ -21,7 +21,7 @@ from tests.servers.databases import SERVERS, DatabaseServer
 
 ROUNDS = 2
 
-WORKERS = 2
+WORKERS = 4
 
 AT_ONCE = 1.0
 """Seconds that a machine under load may take for what usually takes some milliseconds."""

@@ -9,6 +9,7 @@ import pytest
 
 from jsonrpc_qm.server import running as start_up
 from jsonrpc_qm.server.running import Settings, in_background, running
+from jsonrpc_qm.storage import notices
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller
@@ -20,8 +21,11 @@ from tests.storage.conftest import STORAGES
 # One that ends with the process, one with a single writer, one with several: what else differs from
 # storage to storage is in tests/storage/.
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
-    """An empty storage."""
+def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Storage]:
+    """An empty storage, which is closed without a wait."""
+    monkeypatch.setattr(notices, "LOOK_EVERY", 0.02)
     opened = STORAGES[request.param](tmp_path)
     yield opened
     opened.close()

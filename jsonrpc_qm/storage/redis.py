@@ -36,6 +36,7 @@ from jsonrpc_qm.storage.redis_recent import Recent
 from jsonrpc_qm.storage.redis_server import RedisServer
 from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.redis_turns import Turns
+from jsonrpc_qm.storage.redis_values import unpacked
 from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.storage.redis_work import LATEST, Work, is_simple
 from jsonrpc_qm.task import FINISHED
@@ -235,11 +236,25 @@ class RedisStorage(TellsMoves):
         if len(set(ids)) < len(ids):
             return [False] * len(ids)
         work = self._work()
-        if work is not None and not work.claims:
-            known = [record for each in outcomes if (record := self._recent.started(each))]
-            if len(known) == len(outcomes) and not any(each.queue for each in outcomes):
+        if work is not None and not work.claims and not any(each.queue for each in outcomes):
+            known = self._held(outcomes)
+            if len(known) == len(outcomes):
                 return work.complete(outcomes, known, now)
         return self._complete(outcomes, now)
+
+    def _held(self, outcomes: Sequence[Complete]) -> list[Record]:
+        """Those tasks of a queue in one shard that are held by their outcomes' tokens: as this
+        manager handed them out, else as they are."""
+        held = {o.id: record for o in outcomes if (record := self._recent.started(o))}
+        others = [outcome for outcome in outcomes if outcome.id not in held]
+        if others:
+            ids = [outcome.id for outcome in others]
+            [values] = self._server.run([("HMGET", self._shards.common.tasks, *ids)])
+            for outcome, value in zip(others, values, strict=True):
+                record = None if value is None else unpacked(value)[0]
+                if record and record.status == "started" and record.token == outcome.token:
+                    held[outcome.id] = record
+        return [held[outcome.id] for outcome in outcomes if outcome.id in held]
 
     def _complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
         view = self._writing()

@@ -14,6 +14,7 @@ id's home), `prepared`, `locks` and `decisions` (see redis_transactions.py).
 """
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 
 from jsonrpc_qm.record import SCHEDULED, Record
@@ -82,11 +83,13 @@ class Keys:
         listed, moments, _ = self._orders("completed", name)
         return self.tasks, self.due, self.listed("started", name), listed, moments
 
-    def of_claim(self, name: str) -> tuple[str, ...]:
+    def of_claim(self, names: Sequence[str]) -> list[str]:
         """The keys that lua/claim.lua is about."""
-        listed, moments, ready = self._orders("queued", name)
-        places = ready, listed, moments, self.listed("started", name)
-        return self.tasks, self.due, self.paused, self.workers, self.running, *places
+        keys = [self.tasks, self.due, self.paused, self.workers, self.running]
+        for name in names:
+            listed, moments, ready = self._orders("queued", name)
+            keys += ready, listed, moments, self.listed("started", name)
+        return keys
 
     def orders(self, record: Record, number: int) -> list[Place]:
         """Every sorted set that a task is in, and its member there."""

@@ -1,10 +1,9 @@
-"""Completions and claims of a transaction on Redis that the server decides, all in one script.
+"""New tasks, completions and claims of a transaction that a Redis decides, all in one script.
 
-Nothing is read before, so managers that work on the same names are in nobody's way. It is for
-transactions that do nothing else, on a queue in one shard: completions of tasks that this manager
-has handed out, and claims of one name each. The script does all of it or nothing: nothing if a
-token is not that of its task's running claim, or if time has changed a task that is to be swept
-first. The transaction then does it as any other.
+What others do meanwhile changes nothing, so managers that work on the same names are in nobody's
+way. It is for transactions that do nothing else, on a queue in one shard. The script does all of it
+or nothing: nothing if a token is not that of its task's running claim, or if time has changed a
+task that is to be swept first. The transaction then does it as any other.
 """
 
 import struct
@@ -61,7 +60,7 @@ class Asked(NamedTuple):
 
 def is_simple(claim: Claim) -> bool:
     """Whether the server can decide it."""
-    return len(set(claim.names)) == 1 and claim.worker != ""
+    return bool(claim.names) and claim.worker != ""
 
 
 class Work:
@@ -163,17 +162,17 @@ class Work:
         commit.step("raise", keys.number, [b"%d" % number] if tasks else [])
 
     def _step_claim(self, commit: Commit, claim: Claim, at: int) -> None:
-        name = claim.names[0]
+        names = sorted(set(claim.names))
         strings = [
             b"%d" % at,
             redis_keys.moment(at + 1)[:8],
-            name.encode(),
             (claim.worker or "").encode(),
             b"%d" % claim.max_tasks,
             b"" if claim.lease is None else b"%d" % claim.lease,
             packed_event(Taken(at, claim.worker, claim.lease)),
+            *(name.encode() for name in names),
         ]
-        commit.step("claim", self._keys.of_claim(name), strings)
+        commit.step("claim", self._keys.of_claim(names), strings)
 
     def take(self, answer: Sequence[Sequence[bytes | None]]) -> None:
         """Take in what lua/work.lua answers: it is done."""
@@ -183,22 +182,22 @@ class Work:
         for groups, *_ in self.additions:
             self._moves.add(chain.from_iterable(groups))
         for (claim, at, taken), values in zip(self.claims, answer, strict=True):
-            for value in values:
-                if value is not None:
-                    self._take(claim, at, taken, value)
+            found = [self._taken(claim, at, value) for value in values if value is not None]
+            # They come name by name.
+            in_order = sorted(filter(None, found), key=_claim_order)
+            taken += [record for record, _ in in_order]
 
-    def _take(self, claim: Claim, at: int, taken: list[Record], value: bytes) -> None:
+    def _taken(self, claim: Claim, at: int, value: bytes) -> Stored | None:
+        """What was taken, if it still is."""
         before, number, _ = unpacked_record(value)
         if value[:REVISION] == self._mark[:REVISION]:
             after = claimed(before, at, worker=claim.worker, lease=claim.lease)
             self._moves.see(before, after)
             self._changed.append((after.id, (after, number)))
-            taken.append(after)
-        else:
-            # It was sent again, and somebody has changed the task meanwhile.
-            after, _ = unpacked(value)
-            if after.status == "started" and after.started_at == at:
-                taken.append(after)
+            return after, number
+        # It was sent again, and somebody has changed the task meanwhile.
+        after, _ = unpacked(value)
+        return (after, number) if after.status == "started" and after.started_at == at else None
 
     def moves(self) -> Moves:
         """What has been done to tasks."""
@@ -208,3 +207,8 @@ class Work:
         """Each task that was changed, with its new revision; None for one that is finished."""
         for id, stored in self._changed:
             yield id, stored, self._mark[:REVISION]
+
+
+def _claim_order(stored: Stored) -> tuple[int, int, int]:
+    record, number = stored
+    return -record.priority, record.run_at, number

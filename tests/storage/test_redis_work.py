@@ -127,6 +127,73 @@ def test_new_tasks_are_stored_by_it_too(storage: RedisStorage, asked: list[str])
     assert asked == ["work"]
 
 
+def test_several_names_are_claimed_in_one_order(storage: RedisStorage, asked: list[str]) -> None:
+    """By priority, moment and place, whichever names they have, but for a paused one."""
+    add(
+        storage,
+        a_record("a", name="mail", run_at=NOW - 1),
+        a_record("b", name="sms", priority=-3),
+        a_record("c", name="fax", priority=9),
+        a_record("d", name="sms"),
+        a_record("e", name="mail"),
+        a_record("f", name="fax"),
+        a_record("g", name="sms", priority=9),
+        a_record("h", name="sms", run_at=-5),
+    )
+    with storage.transaction():
+        storage.pause("fax", True)
+    asked.clear()
+    names = ("sms", "fax", "mail", "none", "sms")
+    with storage.transaction():
+        first, second = storage.claim(
+            [
+                Claim(names=names, worker="w", max_tasks=4),
+                Claim(names=names, worker="w", max_tasks=4),
+            ],
+            NOW,
+        )
+    assert asked == ["work"]
+    assert [record.id for record in first] == ["g", "h", "a", "d"]
+    assert [record.id for record in second] == ["e", "b"]
+    assert [get(storage, record.id) for record in first] == first
+    [running] = storage._server.run([("HGETALL", storage._shards.common.running)])
+    assert running == {b"w": b"6"}
+
+
+def test_a_manager_completes_what_another_one_handed_out(
+    storage: RedisStorage, other: RedisStorage, asked: list[str]
+) -> None:
+    """It looks who holds the tasks, and no more; behind a proxy that is the usual way."""
+    add(storage, *(a_record(f"t{place}", unique_key=f"k{place}") for place in range(7)))
+    first = claim(other, "mail", worker="w", max_tasks=2)
+    asked.clear()
+    second = report(storage, *first)
+    assert asked == ["read", "work"]
+    assert [record.id for record in second] == ["t2", "t3", "t4", "t5", "t6"]
+    for record in first:
+        outcome = Complete(id=record.id, token=record.token, result='"ok"')
+        assert get(storage, record.id) == outcome.apply(record, NOW)
+    [running] = storage._server.run([("HGETALL", storage._shards.common.running)])
+    assert running == {b"w": b"5"}
+    assert add(storage, a_record("again", unique_key="k0"))[0].id == "again"
+
+
+def test_an_outcome_of_nobodys_is_refused_though_others_count(
+    storage: RedisStorage, other: RedisStorage
+) -> None:
+    """A task that is gone, and one with another token."""
+    add(storage, a_record("a"), a_record("b"))
+    held, lost = claim(other, "mail", max_tasks=2)
+    outcomes = [
+        Complete(id=held.id, token=held.token),
+        Complete(id=lost.id, token=lost.token + 1),
+        Complete(id="none", token=NOW),
+    ]
+    with storage.transaction():
+        assert storage.complete(outcomes, NOW + 1) == [True, False, False]
+    assert get(storage, "b") == lost
+
+
 def test_a_broken_transaction_has_not_done_its_work(storage: RedisStorage) -> None:
     """It is sent at the end only."""
 

@@ -1,4 +1,4 @@
--- The step `claim`: takes due tasks of one name, the first ones of its order. (After changes.lua.)
+-- The step `claim`: takes due tasks of some names, the first ones of their order. (After changes.lua.)
 --
 -- Keys of the step, in this order:
 --   {shard}tasks
@@ -6,14 +6,15 @@
 --   {shard}paused
 --   {shard}workers
 --   {shard}running
+-- and for each name:
 --   {shard}ready:<name>
 --   {shard}listed:queued:<name>
 --   {shard}moments:queued:<name>
 --   {shard}listed:started:<name>
 --
--- Its strings are the moment in microseconds, the moment after it as in sorted sets, the name, the
--- worker or '', how many tasks at most, the lease in microseconds or '' for that of each task, and what
--- is to be kept of the claim. What tasks begin with is in redis_values.py. ARGV[1] is the transaction's
+-- Its strings are the moment in microseconds, the moment after it as in sorted sets, the worker or '',
+-- how many tasks at most, the lease in microseconds or '' for that of each task, what is to be kept of
+-- the claim, and the names. What tasks begin with is in redis_values.py. ARGV[1] is the transaction's
 -- mark.
 
 local NO_TOKEN = NO_MOMENT
@@ -31,13 +32,58 @@ function changes.checks.claim(step)
     return #redis.call('ZRANGEBYLEX', due, '-', after, 'LIMIT', 0, 1) == 0
 end
 
-local function may_take(step)
-    local name, worker = step.strings[step.first + 2], step.strings[step.first + 3]
-    if redis.call('HEXISTS', KEYS[step.place + 2], name) == 1 then
-        return false
-    end
+local function is_draining(step)
+    local worker = step.strings[step.first + 2]
     local known = worker ~= '' and redis.call('HGET', KEYS[step.place + 3], worker)
-    return not (known and cmsgpack.unpack(known)[3])
+    return known and cmsgpack.unpack(known)[3]
+end
+
+-- The members of {shard}ready that come first of each name that is not paused, in a list for each.
+local function candidates(step)
+    local strings = step.strings
+    local most = strings[step.first + 3]
+    local found = {}
+    for place = step.first + 6, step.last do
+        local number = place - step.first - 5
+        local ready = KEYS[step.place + 1 + 4 * number]
+        found[number] = {}
+        if redis.call('HEXISTS', KEYS[step.place + 2], strings[place]) == 0 then
+            found[number] = redis.call('ZRANGEBYLEX', ready, '-', '+', 'LIMIT', 0, most)
+        end
+    end
+    return found
+end
+
+-- Whether the first five numbers of a list come before those of another.
+local function comes_before(one, other)
+    for place = 1, 5 do
+        if one[place] ~= other[place] then
+            return one[place] < other[place]
+        end
+    end
+    return false
+end
+
+-- Of what was found of each name, those that come first of all, again in a list for each.
+local function first_ones(found, most)
+    local order = {}
+    for number, members in ipairs(found) do
+        for _, member in ipairs(members) do
+            -- Lua compares strings as people of some country do. These are 20 bytes.
+            local one = {struct.unpack('>I4I4I4I4I4', member)}
+            one.number, one.member = number, member
+            order[#order + 1] = one
+        end
+    end
+    table.sort(order, comes_before)
+    local first = {}
+    for number in ipairs(found) do
+        first[number] = {}
+    end
+    for place = 1, math.min(most, #order) do
+        table.insert(first[order[place].number], order[place].member)
+    end
+    return first
 end
 
 -- What gives each task its new beginning from its old one, as transitions.claimed does.
@@ -62,58 +108,62 @@ local function claimer(now, given)
     end
 end
 
--- Takes those that `members` of {shard}ready are about.
-local function take(step, members)
+-- Takes those of a name that `members` of its {shard}ready are about.
+local function take(step, number, members)
     local strings = step.strings
+    local keys = step.place + 1 + 4 * number  -- that of {shard}ready, before the others of the name
     local ids, values = {}, {}
-    for number, member in ipairs(members) do
-        ids[number] = sub(member, 21)
+    for at, member in ipairs(members) do
+        ids[at] = sub(member, 21)
     end
     changes.each_chunk(ids, 1, #ids, function(...)
         for _, value in ipairs(redis.call('HMGET', KEYS[step.place], ...)) do
             values[#values + 1] = value
         end
     end)
-    local claimed = claimer(tonumber(strings[step.first]), strings[step.first + 5])
-    local event = strings[step.first + 6]
+    local claimed = claimer(tonumber(strings[step.first]), strings[step.first + 4])
+    local event = strings[step.first + 5]
     local tasks, places, started, due, expiring, urgent = {}, {}, {}, {}, {}, {}
-    for number, value in ipairs(values) do
-        local place, second = sub(members[number], 13), 2 * number
+    for at, value in ipairs(values) do
+        local place, second = sub(members[at], 13), 2 * at
         local taken, due_at = claimed(value)
-        step.taken[number] = taken .. event
-        tasks[second - 1], tasks[second] = ids[number], step.taken[number]
-        places[number] = place
+        tasks[second - 1], tasks[second] = ids[at], taken .. event
+        step.ids[#step.ids + 1], step.taken[#step.taken + 1] = ids[at], tasks[second]
+        places[at] = place
         started[second - 1], started[second] = '0', place
         due[second - 1], due[second] = '0', due_at .. place
         if sub(value, 26, 33) ~= NO_MOMENT then
             expiring[#expiring + 1] = sub(value, 26, 33) .. place
         end
-        if sub(members[number], 1, 4) ~= PLAIN then
-            urgent[#urgent + 1] = sub(members[number], 5)
+        if sub(members[at], 1, 4) ~= PLAIN then
+            urgent[#urgent + 1] = sub(members[at], 5)
         end
     end
     changes.call('HSET', KEYS[step.place], tasks)
     changes.call('ZREM', KEYS[step.place + 1], expiring)
     changes.call('ZADD', KEYS[step.place + 1], due)
-    changes.call('ZREM', KEYS[step.place + 5], members)
-    changes.call('ZREM', KEYS[step.place + 6], places)
-    changes.call('ZREM', KEYS[step.place + 7], urgent)
-    changes.call('ZADD', KEYS[step.place + 8], started)
-    step.ids = ids
+    changes.call('ZREM', KEYS[keys], members)
+    changes.call('ZREM', KEYS[keys + 1], places)
+    changes.call('ZREM', KEYS[keys + 2], urgent)
+    changes.call('ZADD', KEYS[keys + 3], started)
 end
 
 function changes.writes.claim(step)
     step.ids, step.taken = {}, {}
-    if not may_take(step) then
+    if is_draining(step) then
         return
     end
-    local most = step.strings[step.first + 4]
-    local members = redis.call('ZRANGEBYLEX', KEYS[step.place + 5], '-', '+', 'LIMIT', 0, most)
-    if #members > 0 then
-        take(step, members)
-        local worker = step.strings[step.first + 3]
-        if worker ~= '' then
-            redis.call('HINCRBY', KEYS[step.place + 4], worker, #members)
+    local found = candidates(step)
+    if #found > 1 then
+        found = first_ones(found, tonumber(step.strings[step.first + 3]))
+    end
+    for number, members in ipairs(found) do
+        if #members > 0 then
+            take(step, number, members)
         end
+    end
+    local worker = step.strings[step.first + 2]
+    if worker ~= '' and #step.ids > 0 then
+        redis.call('HINCRBY', KEYS[step.place + 4], worker, #step.ids)
     end
 end

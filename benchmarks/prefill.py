@@ -109,7 +109,11 @@ def _finish(storage: Storage, tasks: int) -> None:
     finished = 0
     while finished < tasks:
         with storage.transaction():
-            taken = [r for records in storage.claim([claim] * 5, storage.now()) for r in records]
+            claimed = storage.claim([claim] * 5, storage.now())
+        taken = [record for records in claimed for record in records]
+        if not taken:
+            raise RuntimeError(f"{tasks - finished:,} tasks can't be claimed")
+        with storage.transaction():
             done = [Complete(id=record.id, token=record.token) for record in taken]
             storage.transition(done, storage.now())
         finished += len(taken)

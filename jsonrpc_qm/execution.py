@@ -5,6 +5,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
@@ -78,28 +79,38 @@ class _Batch:
             start += length
 
 
-def execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
+Transaction = Callable[[], AbstractContextManager[None]]
+
+
+def execute(
+    storage: Storage,
+    operations: Sequence[Operation[Any]],
+    transaction: Transaction | None = None,
+) -> list[list[list[Any]]]:
     """Carry all out in one transaction; for each operation the answers to its steps.
 
     One that is overtaken is run again. Raises whatever the storage raises; nothing has happened
-    then.
+    then. `transaction` begins one; by default the storage's.
     """
+    begin = transaction or storage.transaction
     for failures in range(1, TRIES):
         try:
-            return _execute(storage, operations)
+            return _execute(storage, operations, begin)
         except Overtaken:
             # Not for secrets: two that met are not to meet again.
             time.sleep(random.random() * AGAIN_WITHIN * failures)  # noqa: S311
-    return _execute(storage, operations)
+    return _execute(storage, operations, begin)
 
 
-def _execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[list[list[Any]]]:
+def _execute(
+    storage: Storage, operations: Sequence[Operation[Any]], begin: Transaction
+) -> list[list[list[Any]]]:
     answers: list[list[list[Any]]] = [[[]] * len(operation.steps) for operation in operations]
     batches: dict[str, _Batch] = defaultdict(_Batch)
     for operation, answer in zip(operations, answers, strict=True):
         for place, step in enumerate(operation.steps):
             batches[step.verb].take(step.items, answer, place)
-    with storage.transaction():
+    with begin():
         now = storage.now()
         for verb, run in VERBS.items():
             if verb in batches:
@@ -108,14 +119,16 @@ def _execute(storage: Storage, operations: Sequence[Operation[Any]]) -> list[lis
 
 
 def execute_apart(
-    storage: Storage, operations: Sequence[Operation[Any]]
+    storage: Storage,
+    operations: Sequence[Operation[Any]],
+    transaction: Transaction | None = None,
 ) -> list[list[list[Any]] | QueueError]:
     """Like execute, but an operation that breaks takes none of its neighbours down.
 
     When the storage can't be used, all are Unavailable and nothing was done.
     """
     try:
-        return [*execute(storage, operations)]
+        return [*execute(storage, operations, transaction)]
     except Unavailable as error:
         return [error] * len(operations)
     except Exception as error:
@@ -124,7 +137,11 @@ def execute_apart(
                 return [error]
             logger.exception("an operation failed: %s", [s.verb for s in operations[0].steps])
             return [InternalError()]
-    return [answer for operation in operations for answer in execute_apart(storage, [operation])]
+    return [
+        answer
+        for operation in operations
+        for answer in execute_apart(storage, [operation], transaction)
+    ]
 
 
 def perform(storage: Storage, operations: Sequence[Operation[Any]]) -> list[Any]:

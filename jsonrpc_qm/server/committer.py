@@ -13,8 +13,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from jsonrpc_qm.division import Division
 from jsonrpc_qm.errors import InternalError, QueueError, Unavailable
-from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.server.entry import Entry
 from jsonrpc_qm.server.metrics import Metrics
 from jsonrpc_qm.server.patience import Patience
@@ -49,6 +49,7 @@ class Committer:
         foreign: Callable[[], None],
     ) -> None:
         self._storage = storage
+        self._division = Division(storage)
         self._metrics = metrics
         self._committed = committed
         self._foreign = foreign
@@ -123,7 +124,7 @@ class Committer:
             else:
                 done.append((entry, Unavailable.of("the caller has gone")))
         began = time.perf_counter()
-        answers = execute_apart(self._storage, [entry.operation for entry in wanted])
+        answers = self._division.execute([entry.operation for entry in wanted])
         self._metrics.committed(len(wanted), time.perf_counter() - began)
         for answer in answers:
             if isinstance(answer, Unavailable | InternalError):

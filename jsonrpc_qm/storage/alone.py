@@ -1,4 +1,4 @@
-"""The part of a storage that has one manager, which has nobody to tell anything."""
+"""What goes for a storage in one piece with one manager, which has nobody to tell anything."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ class Alone:
 
     shared = False
     writers = 1
+    parts = None
 
     def announce(self, news: News) -> None:
         """Nobody is told: other processes, if there may be any, see a change by themselves."""

@@ -7,7 +7,7 @@ back; an exception means that nothing of the transaction happened. Time comes in
 microseconds. `storage/memory.py` is the executable specification.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -148,6 +148,32 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """There is more to tell than one message holds: look for yourself."""
 
 
+class Parts(Protocol):
+    """What a storage is divided into. What concerns one part is quickest in a transaction that has
+    nothing of another one.
+    """
+
+    count: int
+    """They are numbered from 0 on."""
+
+    def of_name(self, name: str) -> int:
+        """The part that holds all tasks of a name."""
+
+    def of_id(self, id: str) -> int:
+        """The part that knows where a task is; as a rule it holds it."""
+
+    def together(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Make some calls, each about another part, side by side."""
+
+    def transaction(self, parts: Collection[int]) -> AbstractContextManager[None]:
+        """Like `Storage.transaction`, for verbs that are, as far as one knows, about these parts.
+
+        A sweep before a claim is left to other transactions where other parts are concerned. With
+        several parts, claims in a transaction that does nothing else may happen in some of them
+        and not in others, and take tasks in another order while others claim, too.
+        """
+
+
 class Storage(Protocol):
     """What keeps the tasks. Verbs may raise Unavailable; `announce` and `close` do not."""
 
@@ -159,6 +185,10 @@ class Storage(Protocol):
 
     writers: int
     """How many transactions gain from running side by side; 1 unless it is shared."""
+
+    @property
+    def parts(self) -> Parts | None:
+        """Into what it is divided; None for those that are not."""
 
     def now(self) -> int:
         """The storage's clock, in microseconds. Leases are judged by it."""

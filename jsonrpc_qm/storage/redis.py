@@ -1,8 +1,8 @@
 """Redis: several managers, on any number of machines, share one queue in a server's memory."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from itertools import groupby
 from operator import attrgetter
 
@@ -30,16 +30,17 @@ from jsonrpc_qm.storage.base import (
 )
 from jsonrpc_qm.storage.moves import TellsMoves
 from jsonrpc_qm.storage.redis_cluster import RedisClusterServer
+from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_news import RedisNews
 from jsonrpc_qm.storage.redis_orders import Range, Size
+from jsonrpc_qm.storage.redis_parts import RedisParts
 from jsonrpc_qm.storage.redis_recent import Recent
 from jsonrpc_qm.storage.redis_server import RedisServer
+from jsonrpc_qm.storage.redis_spread import Spread
 from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.redis_turns import Turns
-from jsonrpc_qm.storage.redis_values import unpacked
 from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.storage.redis_work import LATEST, Work, is_simple
-from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Event, claimed
 
 LOOKS = 5
@@ -59,15 +60,16 @@ class RedisStorage(TellsMoves):
     """
 
     shared = True
+    writers = 2
 
     def __init__(self, url: str) -> None:
         self._server = RedisClusterServer(url) if "+cluster:" in url else RedisServer(url)
         self.url = self._server.url
         self._shards = self._server.open()
-        self.writers = 2 if self._shards.is_one else 1
+        self.parts = None if self._shards.is_one else RedisParts(self._shards, self._transaction)
         self._transactions = Transactions(self._server, self._shards)
         self._news = RedisNews(self._server, self._shards.common.of("news"))
-        self._turns = Turns()
+        self._turns = Turns(self._shards.all)
         self._own = threading.local()
         self._number = 0
         self._counting = threading.Lock()
@@ -78,8 +80,12 @@ class RedisStorage(TellsMoves):
 
     # -- transactions -------------------------------------------------------------------------
 
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._transaction(None)
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def _transaction(self, parts: Collection[int] | None) -> Iterator[None]:
+        """One that is about these parts, if that is known."""
         own = self._own
         if getattr(own, "view", None) is not None:
             raise RuntimeError("transactions do not nest")
@@ -88,29 +94,33 @@ class RedisStorage(TellsMoves):
             self._server.clock.set_now_and_then()
         with ExitStack() as own.turn:
             own.has_turn = False
-            view, work = own.view, own.work = self._new_view(), Work(self._shards.common)
+            own.shards = (
+                None if parts is None else [self._shards.all[part] for part in sorted(parts)]
+            )
+            view, own.work = self._new_view(), None
+            own.view = view
             try:
                 yield
-                done = self._commit(view, work)
+                done = self._commit(view, own.work)
             except Unavailable:
-                self._recent.forget([*view.assumed, *work.ids()])
+                self._recent.forget([*view.assumed, *(own.work.ids() if own.work else [])])
                 raise
             finally:
                 own.view = own.work = None
-            self._recent.keep(done.changed())
-            self._tell(done.moves())
+            for each in done:
+                self._recent.keep(each.changed())
+                self._tell(each.moves())
 
-    def _commit(self, view: View, work: Work) -> View | Work:
+    def _commit(self, view: View, work: Work | None) -> Sequence[View | Work]:
         """Write all of a transaction; what tells of it."""
         if work:
-            with self._turns.together():
-                answer = self._transactions.work(work.commit())
-            if answer is not None:
-                work.take(answer)
-                return work
+            with self._turns.together(work.shards):
+                done = work.run(self._transactions)
+            if done is not None:
+                return done
             self._do_here(work)
         self._transactions.commit(view.commits())
-        return view
+        return [view]
 
     def _new_view(self) -> View:
         return View(
@@ -134,13 +144,28 @@ class RedisStorage(TellsMoves):
             self._do_here(self._own.work)
         return view
 
-    def _work(self) -> Work | None:
-        """What the server decides of the open transaction, if that may still be all of it."""
+    def _may_work(self) -> bool:
+        """Whether the servers may decide all of the open transaction so far."""
         own = self._own
-        if getattr(own, "view", None) is None or own.has_turn or not self._shards.is_one:
+        return getattr(own, "view", None) is not None and not (own.has_turn or own.view.is_used)
+
+    def _work(self, shards: Collection[Keys]) -> Work | None:
+        """What the servers decide of the open transaction, if that may still be all of it, and they
+        may decide on what is in these shards."""
+        own = self._own
+        if not shards or not self._may_work():
             return None
-        work: Work | None = None if own.view.is_used else own.work
-        return work
+        if own.work is None and len(shards) == 1:
+            own.work = Work(*shards, is_all=self._shards.is_one)
+        work: Work | None = own.work
+        return work if work is not None and work.is_in(shards) else None
+
+    def _work_of_claims(self, shards: Collection[Keys]) -> Work | None:
+        """The same of claims."""
+        own = self._own
+        if len(shards) > 1 and self._may_work() and own.work is None:
+            own.work = Spread(own.shards, self._server, self._new_view)
+        return self._work(shards)
 
     def _do_here(self, work: Work) -> None:
         """Decide here what the server was to decide, as something else is to be done, too."""
@@ -158,8 +183,8 @@ class RedisStorage(TellsMoves):
         for at, group in groupby(claims, key=attrgetter("at")):
             asked = list(group)
             found = self._claim_all([claim for claim, *_ in asked], at)
-            for (*_, taken), records in zip(asked, found, strict=True):
-                taken += records
+            for each, records in zip(asked, found, strict=True):
+                each.records.extend(records)
 
     def _view(self) -> View:
         """What is read now: the open transaction's, else the latest."""
@@ -170,7 +195,8 @@ class RedisStorage(TellsMoves):
         if view is None:
             raise RuntimeError("a verb that writes needs a transaction around it")
         if not self._own.has_turn:
-            self._own.turn.enter_context(self._turns.alone())
+            about = self._own.shards or self._shards.all
+            self._own.turn.enter_context(self._turns.alone(about))
             self._own.has_turn = True
         return view
 
@@ -178,7 +204,8 @@ class RedisStorage(TellsMoves):
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
         records = [record for group in groups for record in group]
-        work = self._work()
+        names, ids = (each.name for each in records), (each.id for each in records)
+        work = self._work(self._shards.about(names, ids))
         if work is not None and not work.claims and self._are_simple(records):
             first = self._next_number(0, len(records))
             return work.add(groups, first)
@@ -199,15 +226,33 @@ class RedisStorage(TellsMoves):
     # -- workers ------------------------------------------------------------------------------
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
-        work = self._work()
-        if work is not None and all(map(is_simple, claims)) and 0 <= now < LATEST:
-            return work.claim(claims, now)
-        return self._claim_all(claims, now)
+        if not all(map(is_simple, claims)) or not 0 <= now < LATEST:
+            return self._claim_all(claims, now)
+        if self._shards.is_one:
+            work = self._work([self._shards.common])
+            return work.claim(claims, now) if work is not None else self._claim_all(claims, now)
+        if getattr(self._own, "shards", None) is None:
+            # Elsewhere there may be tasks that are to be swept first.
+            return self._claim_all(claims, now)
+        return self._claim_in_parts(claims, now)
+
+    def _claim_in_parts(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
+        """Have shards decide, which can't know who is to drain."""
+        workers = {claim.worker for claim in claims if claim.worker is not None}
+        draining = redis_workers.draining(self._new_view(), workers)
+        left = [claim for claim in claims if claim.worker not in draining]
+        work = self._work_of_claims(
+            self._shards.about(name for claim in left for name in claim.names)
+        )
+        if work is None:
+            return self._claim_all(claims, now)
+        taken = iter(work.claim(left, now))
+        return [[] if claim.worker in draining else next(taken) for claim in claims]
 
     def _claim_all(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         view, shards = self._writing(), self._shards
         names = {name for claim in claims for name in claim.names}
-        redis_tasks.sweep_for(view, names, now)
+        redis_tasks.sweep_for(view, names, now, shards=self._own.shards or shards.all)
         heads: dict[str, int] = {}
         for claim in claims:
             for name in set(claim.names):
@@ -235,26 +280,12 @@ class RedisStorage(TellsMoves):
         ids = [outcome.id for outcome in outcomes]
         if len(set(ids)) < len(ids):
             return [False] * len(ids)
-        work = self._work()
-        if work is not None and not work.claims and not any(each.queue for each in outcomes):
-            known = self._held(outcomes)
-            if len(known) == len(outcomes):
+        if self._may_work() and not any(each.queue for each in outcomes):
+            known = self._recent.held(outcomes, self._new_view)
+            work = self._work(self._shards.about(record.name for record in known))
+            if work is not None and not work.claims and len(known) == len(outcomes):
                 return work.complete(outcomes, known, now)
         return self._complete(outcomes, now)
-
-    def _held(self, outcomes: Sequence[Complete]) -> list[Record]:
-        """Those tasks of a queue in one shard that are held by their outcomes' tokens: as this
-        manager handed them out, else as they are."""
-        held = {o.id: record for o in outcomes if (record := self._recent.started(o))}
-        others = [outcome for outcome in outcomes if outcome.id not in held]
-        if others:
-            ids = [outcome.id for outcome in others]
-            [values] = self._server.run([("HMGET", self._shards.common.tasks, *ids)])
-            for outcome, value in zip(others, values, strict=True):
-                record = None if value is None else unpacked(value)[0]
-                if record and record.status == "started" and record.token == outcome.token:
-                    held[outcome.id] = record
-        return [held[outcome.id] for outcome in outcomes if outcome.id in held]
 
     def _complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
         view = self._writing()
@@ -314,21 +345,7 @@ class RedisStorage(TellsMoves):
         return [redis_tasks.delete(view, id) for id in ids]
 
     def purge(self, filter: Filter, limit: int) -> int:
-        view = self._writing()
-        names = [filter.name] if filter.name is not None else list(view.names())
-        statuses = [status for status in FINISHED if filter.status in (None, status)]
-        before = filter.finished_before
-        end = None if before is None else redis_keys.moment(before)[:8]
-        ranges = [
-            Range(key=self._shards.of(name).moments(status, name), limit=limit, before=end)
-            for name in names
-            for status in statuses
-        ]
-        places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
-        found = redis_tasks.still_there(view, places, redis_keys.MOMENT)
-        for id in found:
-            view.delete(id)
-        return len(found)
+        return redis_tasks.purge(self._writing(), filter, limit)
 
     # -- reads --------------------------------------------------------------------------------
 
@@ -368,6 +385,8 @@ class RedisStorage(TellsMoves):
 
     def close(self) -> None:
         self._news.close()
+        if self.parts is not None:
+            self.parts.close()
         self._server.close()
 
 

@@ -6,9 +6,10 @@ all.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from jsonrpc_qm.record import Record
+from jsonrpc_qm.storage.redis_reads import Reads
 from jsonrpc_qm.storage.redis_values import Stored
 from jsonrpc_qm.storage.redis_view import View
 from jsonrpc_qm.transitions import Complete
@@ -59,7 +60,21 @@ class Recent:
             if first <= (id := record.id)[:13] <= last and id[14:15] == "7" and len(id) == 36
         ]
 
-    def started(self, outcome: Complete) -> Record | None:
+    def held(self, outcomes: Sequence[Complete], look: Callable[[], Reads]) -> list[Record]:
+        """Those tasks that their outcomes' tokens hold, as they were handed out here, else as
+        `look` finds them."""
+        held = {o.id: record for o in outcomes if (record := self._handed_out(o))}
+        others = [outcome for outcome in outcomes if outcome.id not in held]
+        if others:
+            reads = look()
+            reads.load(ids=[outcome.id for outcome in others])
+            for outcome in others:
+                record = reads.task(outcome.id)
+                if record and record.status == "started" and record.token == outcome.token:
+                    held[outcome.id] = record
+        return [held[outcome.id] for outcome in outcomes if outcome.id in held]
+
+    def _handed_out(self, outcome: Complete) -> Record | None:
         """The task that this manager has handed out with the token of an outcome."""
         known = self._started.get(outcome.id)
         if known is None or known[0][0].token != outcome.token:

@@ -10,7 +10,7 @@ The shard of the group in an id is its home, which knows the id: it holds the ta
 
 from binascii import crc_hqx
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from jsonrpc_qm.ids import GROUPS, group_in, group_of
@@ -36,6 +36,10 @@ class Shards:
             self.all = [Keys(_begin(prefix, number), number) for number in range(count)]
         self._by_slot = {_slot_of(keys.tasks): keys for keys in [self.common, *self.all]}
 
+    def numbered(self, parts: Collection[int] | None) -> list[Keys] | None:
+        """Those shards that have these numbers."""
+        return None if parts is None else [self.all[part] for part in sorted(set(parts))]
+
     def of(self, name: str) -> Keys:
         """The shard of a name."""
         return self.all[0] if self.is_one else self.all[group_of(name)]
@@ -43,6 +47,12 @@ class Shards:
     def home(self, id: str) -> Keys:
         """The shard that knows where a task is."""
         return self.all[0] if self.is_one else self.all[group_in(id)]
+
+    def about(self, names: Iterable[str], ids: Iterable[str] = ()) -> set[Keys]:
+        """The shards of some names, and the homes of some ids."""
+        if self.is_one:
+            return {self.common}
+        return {*map(self.of, names), *map(self.home, ids)}
 
     def with_key(self, key: str) -> Keys:
         """The shard that a key is of."""

@@ -7,11 +7,12 @@ from jsonrpc_qm.errors import Conflict, InvalidState, QueueError, TaskNotFound, 
 from jsonrpc_qm.jsontext import same
 from jsonrpc_qm.record import UNFINISHED, Record, public_status
 from jsonrpc_qm.storage import redis_keys
-from jsonrpc_qm.storage.base import SWEEP_LIMIT, Overtaken
+from jsonrpc_qm.storage.base import SWEEP_LIMIT, Filter, Overtaken
 from jsonrpc_qm.storage.redis_keys import Keys, Place
 from jsonrpc_qm.storage.redis_orders import Range
 from jsonrpc_qm.storage.redis_reads import Reads
 from jsonrpc_qm.storage.redis_view import View
+from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.transitions import Complete, Elapse, Event, Retry
 
 # -- one task ---------------------------------------------------------------------------------
@@ -119,6 +120,23 @@ def delete(view: View, id: str) -> bool | QueueError:
     return True
 
 
+def purge(view: View, filter: Filter, limit: int) -> int:
+    """Delete finished tasks; see `Storage.purge`."""
+    names = [filter.name] if filter.name is not None else list(view.names())
+    statuses = [status for status in FINISHED if filter.status in (None, status)]
+    before = filter.finished_before
+    end = None if before is None else redis_keys.moment(before)[:8]
+    ranges = [
+        Range(key=view.shards.of(name).moments(status, name), limit=limit, before=end)
+        for name in names
+        for status in statuses
+    ]
+    found = still_there(view, merged(ranges, view.ask(ranges))[:limit], redis_keys.MOMENT)
+    for id in found:
+        view.delete(id)
+    return len(found)
+
+
 # -- tasks in order ---------------------------------------------------------------------------
 
 
@@ -172,15 +190,15 @@ def sweep(view: View, now: int, limit: int, *, shards: Iterable[Keys]) -> list[R
     return [view.save(Elapse(id=record.id).apply(record, now)) for record in found]
 
 
-def sweep_for(view: View, names: Iterable[str], now: int) -> None:
-    """Sweep before a claim: all shards, or those of its names if others can't be reached."""
+def sweep_for(view: View, names: Iterable[str], now: int, *, shards: Sequence[Keys]) -> None:
+    """Sweep before a claim: these shards, or those of its names if others can't be reached."""
     try:
-        sweep(view, now, SWEEP_LIMIT, shards=view.shards.all)
+        sweep(view, now, SWEEP_LIMIT, shards=shards)
     except Overtaken:
         raise
     except Unavailable:
         # It reads all before it moves anything.
         needed = view.shards.grouped(names, view.shards.of)
-        if len(needed) == len(view.shards.all):
+        if needed.keys() >= set(shards):
             raise
         sweep(view, now, SWEEP_LIMIT, shards=needed)

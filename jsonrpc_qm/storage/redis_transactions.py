@@ -112,7 +112,8 @@ class Transactions:
             Unavailable: as `commit`.
         """
         strings = [commit.mark, *commit.strings()]
-        answer: list[list[bytes | None]] | None = self._send("work", commit, (), strings)
+        others = (commit.shard.locks,)
+        answer: list[list[bytes | None]] | None = self._send("work", commit, others, strings)
         return answer
 
     def _write(self, commit: Commit, decision: bytes = b"", latest: int = 0) -> int | bytes:

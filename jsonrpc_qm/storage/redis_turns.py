@@ -1,15 +1,17 @@
 """Which transactions of one manager run side by side on Redis.
 
-Those that the server decides do. One that reads, decides here, and then writes what still holds has
-to be alone: others would change what it read.
+Those that a server decides do. One that reads, decides here, and then writes what still holds has
+to be alone in the shards that it is about: others would change what it read.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from jsonrpc_qm.storage.redis_keys import Keys
 
 
-class Turns:
+class Turn:
     """Any number of transactions at a time, or one that is alone."""
 
     def __init__(self) -> None:
@@ -46,3 +48,30 @@ class Turns:
             with self._changed:
                 self._is_alone = False
                 self._changed.notify_all()
+
+
+class Turns:
+    """A turn for each shard. Who needs several takes all of them, one after the other, before it
+    begins, and all do so in the same order: nobody waits for those who wait for it."""
+
+    def __init__(self, shards: Sequence[Keys]) -> None:
+        self._turns = {keys: Turn() for keys in shards}
+
+    @contextmanager
+    def together(self, shards: Collection[Keys]) -> Iterator[None]:
+        """Run beside others in these shards."""
+        with ExitStack() as stack:
+            for turn in self._of(shards):
+                stack.enter_context(turn.together())
+            yield
+
+    @contextmanager
+    def alone(self, shards: Collection[Keys]) -> Iterator[None]:
+        """Run while no other does in these shards."""
+        with ExitStack() as stack:
+            for turn in self._of(shards):
+                stack.enter_context(turn.alone())
+            yield
+
+    def _of(self, shards: Collection[Keys]) -> list[Turn]:
+        return [turn for keys, turn in self._turns.items() if keys in shards]

@@ -1,14 +1,15 @@
 """New tasks, completions and claims of a transaction that a Redis decides, all in one script.
 
 What others do meanwhile changes nothing, so managers that work on the same names are in nobody's
-way. It is for transactions that do nothing else, on a queue in one shard. The script does all of it
-or nothing: nothing if a token is not that of its task's running claim, or if time has changed a
-task that is to be swept first. The transaction then does it as any other.
+way. It is for transactions that do nothing else, in one shard. The script does all of it or
+nothing: nothing if a token is not that of its task's running claim, if time has changed a task that
+is to be swept first, or while a transaction over several shards is prepared in this one. The
+transaction then does it as any other.
 """
 
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 from itertools import chain
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from jsonrpc_qm.storage.base import Claim
 from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.storage.redis_commit import Commit, flat, new_mark
 from jsonrpc_qm.storage.redis_keys import Keys
+from jsonrpc_qm.storage.redis_transactions import Transactions
 from jsonrpc_qm.storage.redis_values import (
     REVISION,
     Done,
@@ -54,8 +56,10 @@ class Addition(NamedTuple):
 class Asked(NamedTuple):
     claim: Claim
     at: int
-    taken: list[Record]
+    taken: list[Stored]
     """To be filled."""
+    records: list[Record]
+    """Those of them, to be filled too."""
 
 
 def is_simple(claim: Claim) -> bool:
@@ -64,10 +68,13 @@ def is_simple(claim: Claim) -> bool:
 
 
 class Work:
-    """What one transaction wants to be completed, and claimed after that."""
+    """What one transaction wants to be stored or completed in a shard, and claimed after that."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, *, is_all: bool = True) -> None:
         self._keys = keys
+        self.shards: Sequence[Keys] = [keys]
+        self._is_all = is_all
+        """Whether the queue has no other shard, where an id may be."""
         self._mark = new_mark()
         self.completions: list[Completion] = []
         self.additions: list[Addition] = []
@@ -77,6 +84,23 @@ class Work:
 
     def __bool__(self) -> bool:
         return bool(self.completions or self.additions or self.claims)
+
+    def is_in(self, shards: Collection[Keys]) -> bool:
+        """Whether it may be about these shards."""
+        return set(shards) <= set(self.shards)
+
+    def run(self, transactions: Transactions) -> "list[Work] | None":
+        """Have it done; what has been done, None when it is not that simple.
+
+        Raises:
+            Overtaken: nothing is done.
+            Unavailable: nothing is done; or, with `answer_lost`, it may be.
+        """
+        answer = transactions.work(self.commit())
+        if answer is None:
+            return None
+        self.take(answer)
+        return [self]
 
     def forget(self) -> "Work":
         """Want nothing any more; what was wanted."""
@@ -101,9 +125,9 @@ class Work:
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         """Have tasks taken; see `Storage.claim`. The lists are filled later."""
-        asked = [Asked(claim, now, []) for claim in claims]
+        asked = [Asked(claim, now, [], []) for claim in claims]
         self.claims += asked
-        return [each.taken for each in asked]
+        return [each.records for each in asked]
 
     def ids(self) -> list[str]:
         """Of the tasks that are to be completed."""
@@ -115,7 +139,7 @@ class Work:
         commit.add_keys(self._keys.tasks)
         self._step_completions(commit)
         self._step_additions(commit)
-        for claim, at, _ in self.claims:
+        for claim, at, *_ in self.claims:
             self._step_claim(commit, claim, at)
         return commit
 
@@ -148,14 +172,19 @@ class Work:
         tasks: list[bytes] = []
         places: dict[str, list[bytes]] = defaultdict(list)
         names: Counter[str] = Counter()
+        homes: list[bytes] = []
         number = 0
         for groups, first in self.additions:
             for number, record in enumerate(chain.from_iterable(groups), first):
-                tasks += (record.id.encode(), revision + packed(record, number))
+                id = record.id.encode()
+                tasks += (id, revision + packed(record, number))
+                homes.append(id)
                 for key, member in keys.orders(record, number):
                     places[key].append(member)
                 names[record.name] += 1
         commit.step("new", keys.tasks, tasks)
+        if not self._is_all:
+            commit.step("absent", keys.places, homes)
         for key, members in places.items():
             commit.step("ZADD", key, members)
         commit.step("count", keys.names, flat({name: b"%d" % n for name, n in names.items()}))
@@ -181,11 +210,12 @@ class Work:
             self._changed.append((outcome.id, None))
         for groups, *_ in self.additions:
             self._moves.add(chain.from_iterable(groups))
-        for (claim, at, taken), values in zip(self.claims, answer, strict=True):
+        for (claim, at, taken, records), values in zip(self.claims, answer, strict=True):
             found = [self._taken(claim, at, value) for value in values if value is not None]
             # They come name by name.
-            in_order = sorted(filter(None, found), key=_claim_order)
-            taken += [record for record, _ in in_order]
+            stored = in_order(filter(None, found))
+            taken += stored
+            records += [record for record, _ in stored]
 
     def _taken(self, claim: Claim, at: int, value: bytes) -> Stored | None:
         """What was taken, if it still is."""
@@ -207,6 +237,11 @@ class Work:
         """Each task that was changed, with its new revision; None for one that is finished."""
         for id, stored in self._changed:
             yield id, stored, self._mark[:REVISION]
+
+
+def in_order(taken: Iterable[Stored]) -> list[Stored]:
+    """Tasks in the order of claims."""
+    return sorted(taken, key=_claim_order)
 
 
 def _claim_order(stored: Stored) -> tuple[int, int, int]:

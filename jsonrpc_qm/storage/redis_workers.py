@@ -1,6 +1,6 @@
 """What a Redis remembers of workers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -22,6 +22,13 @@ def rows(view: Reads) -> list[WorkerRow]:
         _row(worker, value, running.get(worker, 0))
         for worker, value in sorted(view.everything([view.shards.common.workers]).items())
     ]
+
+
+def draining(view: Reads, workers: Collection[str]) -> set[str]:
+    """Those of some workers that are asked to drain."""
+    view.load(fields={view.shards.common.workers: workers})
+    rows = [row(view, worker) for worker in workers]
+    return {each.worker for each in rows if each is not None and each.drain}
 
 
 def saw(view: View, sightings: Sequence[Sighting], now: int) -> list[bool]:

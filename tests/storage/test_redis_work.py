@@ -10,7 +10,7 @@ from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import Claim
 from jsonrpc_qm.storage.redis import RedisStorage
-from jsonrpc_qm.storage.redis_turns import Turns
+from jsonrpc_qm.storage.redis_turns import Turn
 from jsonrpc_qm.storage.redis_work import Work
 from jsonrpc_qm.transitions import Cancel, Complete, Extend, Fail, claimed
 from tests.records import NOW, a_record
@@ -355,23 +355,23 @@ def test_what_has_to_be_alone_does_not_wait_for_itself(storage: RedisStorage) ->
 
 def test_who_has_to_be_alone_waits_for_the_others_and_they_for_it() -> None:
     """And it goes first."""
-    turns, happened = Turns(), []
+    turn, happened = Turn(), []
     is_in = threading.Event()
 
     def alone() -> None:
         is_in.set()
-        with turns.alone():
+        with turn.alone():
             happened.append("alone")
 
     def together() -> None:
-        with turns.together():
+        with turn.together():
             happened.append("together")
 
-    with turns.together(), turns.together():
+    with turn.together(), turn.together():
         first = threading.Thread(target=alone)
         first.start()
         assert is_in.wait(10)
-        while not turns._waiting:
+        while not turn._waiting:
             pass
         second = threading.Thread(target=together)
         second.start()

@@ -2,8 +2,9 @@
 -- and claim.lua, which list the keys of their steps.)
 --
 -- KEYS[1]   {shard}commit:<writer>: the mark of a writer's latest transaction, and what it took
--- KEYS[2]   {shard}tasks
--- KEYS[3..] the keys that the steps are about; besides those of complete.lua and claim.lua
+-- KEYS[2]   {shard}locks: there is none while no other transaction is prepared here
+-- KEYS[3]   {shard}tasks
+-- KEYS[4..] the keys that the steps are about; besides those of complete.lua and claim.lua
 --           {shard}running, holders, names, number, and what is in changes.lua for new tasks
 -- ARGV[1]   this transaction's mark
 -- ARGV[2..] its steps
@@ -19,15 +20,15 @@ if kept and sub(kept, 1, #mark) == mark then
     for claim, ids in ipairs(cmsgpack.unpack(sub(kept, #mark + 1))) do
         answer[claim] = {}
         changes.each_chunk(ids, 1, #ids, function(...)
-            for _, value in ipairs(redis.call('HMGET', KEYS[2], ...)) do
+            for _, value in ipairs(redis.call('HMGET', KEYS[3], ...)) do
                 table.insert(answer[claim], value)
             end
         end)
     end
     return answer
 end
-local steps = changes.read(ARGV, 2, 2)
-if not changes.hold(steps) then
+local steps = changes.read(ARGV, 2, 3)
+if redis.call('EXISTS', KEYS[2]) == 1 or not changes.hold(steps) then
     return nil
 end
 changes.write(steps)

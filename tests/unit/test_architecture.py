@@ -26,7 +26,7 @@ FLOORS = [
     },
     {"transitions", "answers"},
     {"storage", "worker", "client", "access"},
-    {"operations", "execution"},
+    {"operations", "execution", "division"},
     {"rpc"},
     {"server"},
     {"manager", "cli", "__main__", "__init__"},

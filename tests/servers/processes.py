@@ -94,6 +94,7 @@ class PrivateServer(ABC):
         if certificate is not None:
             certificate = Certificate(*(account.give(file, self._folder) for file in certificate))
         self._certificate = certificate
+        self.log_path = self._folder / "log"
         self._make_data(self._folder / "data")
         self.start()
 
@@ -115,8 +116,7 @@ class PrivateServer(ABC):
 
     def start(self) -> None:
         """Start it, after a crash as well, and wait until it answers."""
-        log_path = self._folder / "log"
-        with log_path.open("ab") as log:
+        with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self._account.command(*self._program()),
                 stdout=log,
@@ -127,7 +127,7 @@ class PrivateServer(ABC):
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             alive = self._process.poll() is None and time.monotonic() < deadline
-            assert alive, f"{self.title} did not start: {log_path.read_text()}"
+            assert alive, f"{self.title} did not start: {self.log_path.read_text()}"
             time.sleep(0.02)
 
     def kill(self) -> None:

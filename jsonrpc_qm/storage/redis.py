@@ -60,12 +60,13 @@ class RedisStorage(TellsMoves):
     """
 
     shared = True
-    writers = 2
 
     def __init__(self, url: str) -> None:
         self._server = RedisClusterServer(url) if "+cluster:" in url else RedisServer(url)
         self.url = self._server.url
         self._shards = self._server.open()
+        # Parts of a cluster run side by side anyway.
+        self.writers = 4 if self._shards.is_one else 2
         self.parts = None if self._shards.is_one else RedisParts(self._shards, self._transaction)
         self._transactions = Transactions(self._server, self._shards)
         self._news = RedisNews(self._server, self._shards.common.of("news"))

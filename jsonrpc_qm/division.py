@@ -65,6 +65,15 @@ class Division:
             run.carry_out(_all_parts(self._parts, operations, claims), claims)
         return run.answers()
 
+    def perform(self, operations: Sequence[Operation[Any]]) -> list[Any]:
+        """Carry operations out; what each answers its caller, or the first refusal raised."""
+        answered: list[Any] = []
+        for operation, answer in zip(operations, self.execute(operations), strict=True):
+            if isinstance(answer, QueueError):
+                raise answer
+            answered.append(operation.answer(*answer))
+        return answered
+
 
 class _Run:
     """The operations of one call, and what has come of them so far."""

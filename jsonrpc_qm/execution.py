@@ -142,11 +142,3 @@ def execute_apart(
         for operation in operations
         for answer in execute_apart(storage, [operation], transaction)
     ]
-
-
-def perform(storage: Storage, operations: Sequence[Operation[Any]]) -> list[Any]:
-    """Carry operations out in one transaction; their answers, or the first refusal raised."""
-    answers = execute(storage, operations)
-    return [
-        operation.answer(*answer) for operation, answer in zip(operations, answers, strict=True)
-    ]

@@ -51,6 +51,8 @@ def set_up_logs(format: str, level: str) -> None:
     # What other libraries say below a warning is no news to an operator.
     for noisy in ("asyncio", "aiohttp", "urllib3", "peewee"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # It warns of errors that it raises as well, which are logged where they are caught.
+    logging.getLogger("psycopg").setLevel(max(logging.ERROR, root.level))
 
 
 @contextmanager

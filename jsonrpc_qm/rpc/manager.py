@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
 from jsonrpc_qm.answers import Explanation, Rates
+from jsonrpc_qm.division import Division
 from jsonrpc_qm.errors import QueueError, TaskNotFound
-from jsonrpc_qm.execution import perform
 from jsonrpc_qm.moments import datetime_of
 from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
 from jsonrpc_qm.record import UNFINISHED, Record
@@ -155,8 +155,12 @@ class LocalManager(Manager):
     Its methods never suspend: what waits sleeps, and looks again.
     """
 
+    def __init__(self, storage: Storage, *, max_payload: int = MAX_PAYLOAD) -> None:
+        super().__init__(storage, max_payload=max_payload)
+        self._division = Division(storage)
+
     async def write(self, operation: Operation[T]) -> T:
-        answer: T = perform(self.storage, [operation])[0]
+        answer: T = self._division.perform([operation])[0]
         return answer
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
@@ -187,7 +191,7 @@ class LocalManager(Manager):
         operations: list[Operation[Any]] = [self.rules.report(call)]
         if call.names is not None:
             operations.append(self.rules.claim(call))
-        ended, *claimed = perform(self.storage, operations)
+        ended, *claimed = self._division.perform(operations)
         return ended, claimed[0] if claimed else []
 
     async def heartbeat(

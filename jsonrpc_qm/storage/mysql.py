@@ -83,6 +83,8 @@ class MysqlStorage(SqlStorage):
         version, packet, flush = self.run(
             "SELECT version(), @@max_allowed_packet, @@innodb_flush_log_at_trx_commit"
         ).fetchone()
+        # MariaDB takes one byte less than it says.
+        self._connections.most_bytes = int(packet) - 1
         # A character is sent as up to four bytes, and a statement has more in it than texts.
         self._most_text = min(MOST_TEXT, int(packet) // 8)
         if flush != 1:

@@ -10,6 +10,7 @@ import peewee
 import pymysql
 from pymysql.constants import CLIENT
 
+from jsonrpc_qm.errors import TooLarge
 from jsonrpc_qm.storage import tcp
 from jsonrpc_qm.storage.mysql_schema import collation
 
@@ -34,6 +35,9 @@ LONGEST_ANSWER = 30.0
 LONGEST_IDLE = 60
 """Seconds after which the server ends a transaction whose manager says nothing: it may be gone, and
 others wait for its locks."""
+
+MOST_BYTES = 1024
+"""What every server takes in one packet, its `max_allowed_packet`; as a rule it is much more."""
 
 
 def _unchecked() -> ssl.SSLContext:
@@ -79,6 +83,7 @@ class Connections(peewee.MySQLDatabase):
         self._options = options
         self._opened: list[pymysql.Connection] = []
         self._closed = False
+        self.most_bytes = MOST_BYTES
         super().__init__(options["database"])
         # Each thread has its own: none waits while another one connects.
         self._lock = nullcontext()
@@ -103,10 +108,15 @@ class Connections(peewee.MySQLDatabase):
     def execute_all(self, statements: Sequence[str]) -> Any:
         """Execute statements, with their values in them, in one round trip; the last one's cursor.
 
-        One that fails ends it: those after it are not executed. Raises pymysql's errors.
+        One that fails ends it: those after it are not executed. Raises pymysql's errors, and
+        TooLarge for more than the server takes: it would end the connection.
         """
+        sql = ";".join(statements)
+        # A character has up to four bytes, and one byte says what this is.
+        if 4 * len(sql) >= self.most_bytes and (size := len(sql.encode()) + 1) > self.most_bytes:
+            raise TooLarge.of("a statement", limit=self.most_bytes, size=size)
         cursor = self.cursor()
-        cursor.execute(";".join(statements))
+        cursor.execute(sql)
         for _ in statements[1:]:
             cursor.nextset()
         return cursor

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from jsonrpc_qm.division import Division
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.ids import new_id
+from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage.base import WORKER_GONE, Claim, Sighting, Storage
@@ -220,6 +221,16 @@ def test_what_concerns_one_part_each_is_one_script_each(
     outcomes = [Complete(id=record.id, token=record.token) for record in records]
     assert division.execute([wanting("complete", *outcomes)]) == [[[True, True, True]]]
     assert sent == ["work"] * 9
+
+
+def test_in_process_it_is_the_same(storage: RedisStorage, sent: list[str]) -> None:
+    """A QueueManager that works on the storage by itself leaves decisions to the nodes, too."""
+    manager = QueueManager(storage)
+    queued = manager.queue(MAIL)
+    [taken] = manager.claim([MAIL])
+    ended = manager.report([{"id": taken.id, "token": taken.token, "status": "completed"}])
+    assert (taken.id, ended.outcomes[0].ok) == (queued.id, True)
+    assert sent == ["work"] * 3
 
 
 def test_what_belongs_together_is_one_transaction(storage: RedisStorage, sent: list[str]) -> None:

@@ -84,3 +84,12 @@ def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]
     logging.getLogger("asyncio").warning("serious")
     assert "small talk" not in (said := capsys.readouterr().err)
     assert "serious" in said
+
+
+def test_what_psycopg_raises_it_need_not_warn_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """A lost connection is one line of ours, not a second one in the driver's words."""
+    set_up_logs("text", "info")
+    logging.getLogger("psycopg").warning("error ignored terminating the pipeline")
+    logging.getLogger("psycopg").error("serious")
+    assert "ignored" not in (said := capsys.readouterr().err)
+    assert "serious" in said

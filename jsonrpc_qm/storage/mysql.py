@@ -18,6 +18,7 @@ from jsonrpc_qm.storage import mysql_statements, statements
 from jsonrpc_qm.storage.addresses import shown, taken_apart
 from jsonrpc_qm.storage.base import WORKER_GONE, Claim, News, Overtaken, Sighting
 from jsonrpc_qm.storage.clock import ServerClock
+from jsonrpc_qm.storage.complaints import Complaints
 from jsonrpc_qm.storage.mysql_connections import Connections, connect
 from jsonrpc_qm.storage.mysql_news import MysqlNews
 from jsonrpc_qm.storage.mysql_rows import decode, numbered
@@ -66,6 +67,7 @@ class MysqlStorage(SqlStorage):
 
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         self.url = shown(taken_apart(url))
+        self._complaints = Complaints(self.url)
         options = options_of(url)
         self._connections = Connections(options)
         self._news = MysqlNews(lambda: connect(options))
@@ -249,7 +251,7 @@ class MysqlStorage(SqlStorage):
         """What a caller is told; the connection is not used again, for the server may be a replica
         by now."""
         reason = _reason(error)
-        logger.warning("%s: %s", self.url, reason)
+        self._complaints.warn(reason)
         self._connections.drop()
         return f"the database {self.url} can't be used ({reason})"
 

@@ -15,6 +15,7 @@ from jsonrpc_qm.record import FIELDS, Record
 from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.base import Claim, Filter, Listing, News, Overtaken, Page, Sighting
 from jsonrpc_qm.storage.clock import ServerClock
+from jsonrpc_qm.storage.complaints import Complaints
 from jsonrpc_qm.storage.notices import Notices
 from jsonrpc_qm.storage.postgresql_connections import PREPARED, Connections, Place
 from jsonrpc_qm.storage.postgresql_statements import (
@@ -73,6 +74,7 @@ class PostgresqlStorage(SqlRowsStorage):
     def __init__(self, url: str, *, upgrade: Upgrade = Upgrade.AT_START) -> None:
         place = Place(url)
         self.url = place.shown
+        self._complaints = Complaints(self.url)
         self._watch = Watch()
         self._connections = Connections(place, self._watch)
         self._notices = Notices(place.connect, self._watch)
@@ -252,7 +254,7 @@ class PostgresqlStorage(SqlRowsStorage):
         """What a caller is told; the connection is not used again, for the server may be a standby
         by now."""
         reason = (str(error).strip() or type(error).__name__).splitlines()[0] + hint
-        logger.warning("%s: %s", self.url, reason)
+        self._complaints.warn(reason)
         self._connections.drop()
         return f"the database {self.url} can't be used ({reason})"
 

@@ -18,6 +18,7 @@ from jsonrpc_qm.errors import InvalidParams, Unavailable
 from jsonrpc_qm.storage import tcp
 from jsonrpc_qm.storage.addresses import shown, taken_apart
 from jsonrpc_qm.storage.clock import ServerClock
+from jsonrpc_qm.storage.complaints import Complaints
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_reads import Command
 from jsonrpc_qm.storage.redis_shards import SHARDS, Shards, common_begin
@@ -74,6 +75,7 @@ class RedisServer:
     def __init__(self, url: str) -> None:
         parts = taken_apart(url)
         self.url = shown(parts)
+        self._complaints = Complaints(self.url)
         if parts.path.strip("/") and not parts.path[1:].isdecimal():
             # The driver would take the first database.
             raise InvalidParams.of("storage", f"{self.url}: a database is a number")
@@ -117,7 +119,7 @@ class RedisServer:
         try:
             yield
         except FAULTS as error:
-            logger.warning("%s: %s", self.url, error)
+            self._complaints.warn(str(error))
             self._begin_anew()
             raise Unavailable.of(f"the Redis {self.url} can't be used: {error}") from error
 

@@ -1,6 +1,5 @@
 """The embedded default: one SQLite file, several processes may use it at the same time."""
 
-import logging
 import os
 import sqlite3
 import threading
@@ -17,13 +16,12 @@ import peewee
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import statements
+from jsonrpc_qm.storage.complaints import Complaints
 from jsonrpc_qm.storage.schema import create_schema
 from jsonrpc_qm.storage.sql_rows import SqlRowsStorage
 from jsonrpc_qm.storage.upgrade import Upgrade
 from jsonrpc_qm.storage.wal import RETRY_EVERY, WriteAheadLog
 from jsonrpc_qm.transitions import Complete
-
-logger = logging.getLogger("jsonrpc_qm.storage")
 
 DEFAULT_PATH = "jsonrpc-qm.db"
 """Where `QueueManager()` keeps its tasks, in the current folder."""
@@ -40,9 +38,6 @@ PRAGMAS = {
     "journal_size_limit": 32 * 1024 * 1024,
     "temp_store": "memory",
 }
-
-WARN_EVERY = 10.0
-"""Seconds between two lines of the log that say the same."""
 
 WIDTHS = (100, 30, 10, 3, 1)
 """How many rows one statement carries: few sizes, so that each is prepared once and kept."""
@@ -83,7 +78,7 @@ class SqliteStorage(SqlRowsStorage):
         if upgrade is Upgrade.NONE and not Path(self._file).exists():
             raise Unavailable.of(f"there is no database {self.path}")
         self._log: WriteAheadLog | None = None
-        self._warned, self._warned_at = "", 0.0
+        self._complaints = Complaints(str(self.path))
         self._connections = _Connections(self._file, timeout=timeout, check=self._check_place)
         super().__init__(self._connections)
         try:
@@ -193,14 +188,8 @@ class SqliteStorage(SqlRowsStorage):
         except (peewee.IntegrityError, sqlite3.IntegrityError):
             raise
         except (peewee.DatabaseError, peewee.InterfaceError, sqlite3.Error) as error:
-            self._warn(str(error))
+            self._complaints.warn(str(error))
             raise Unavailable.of(f"the database {self.path} can't be used ({error})") from error
-
-    def _warn(self, reason: str) -> None:
-        # On a full disk every call fails, and each line takes room.
-        if reason != self._warned or time.monotonic() - self._warned_at > WARN_EVERY:
-            logger.warning("%s: %s", self.path, reason)
-            self._warned, self._warned_at = reason, time.monotonic()
 
     def _leave_parents_alone(self) -> None:
         """After a fork: the connections and the lock are the parent's."""

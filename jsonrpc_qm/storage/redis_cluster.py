@@ -18,7 +18,15 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainErr
 
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_reads import Command
-from jsonrpc_qm.storage.redis_server import FAULTS, RedisServer, settings_of
+from jsonrpc_qm.storage.redis_server import (
+    FAULTS,
+    LOST,
+    SCRIPTS,
+    TRIES_AGAIN,
+    RedisServer,
+    Script,
+    settings_of,
+)
 from jsonrpc_qm.storage.redis_shards import SHARDS, common_begin
 
 T = TypeVar("T")
@@ -32,6 +40,9 @@ ELSEWHERE = (
     redis.TimeoutError,
 )
 """What a node answers that is not the one to ask, or not now; the driver knows what to do then."""
+
+NOT_NOW = (*LOST, ClusterDownError)
+"""After these a script is sent again: the driver has looked which node is the one to ask."""
 
 ASK_AGAIN_AFTER = 1.0
 """Seconds after which a node that stands still is asked again."""
@@ -76,9 +87,28 @@ class RedisClusterServer(RedisServer):
             return replies
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        lost: BaseException | None = None
+        tries_left = 1 + TRIES_AGAIN
         with self.translated():
-            self._check(self._client.get_node_from_key(keys[0]))
-        return super().script(name, keys, args)
+            while True:
+                try:
+                    return self._try_script(SCRIPTS[name], keys, args)
+                except FAULTS as error:
+                    # A try before the last one may have done it.
+                    lost = lost or _loss(error)
+                    tries_left -= 1
+                    if not tries_left or not isinstance(error, NOT_NOW):
+                        raise lost or error from None
+
+    def _try_script(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Send it once; by itself the driver would try again, and tell of the last try alone."""
+        node = self._client.get_node_from_key(keys[0])
+        self._check(node)
+        send = partial(self._client.execute_command, target_nodes=node)
+        try:
+            return send("EVALSHA", script.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return send("EVAL", script.text, len(keys), *keys, *args)
 
     def _check(self, node: ClusterNode) -> None:
         """See that nobody waits for a node that stands still."""
@@ -171,3 +201,8 @@ class RedisClusterServer(RedisServer):
         self._closed.set()
         super().close()
         self._threads.shutdown(wait=False)
+
+
+def _loss(error: Exception) -> BaseException | None:
+    """The loss that an error is, or in which it came up: when no node is left to be asked."""
+    return next((each for each in (error, error.__context__) if isinstance(each, LOST)), None)

@@ -45,7 +45,7 @@ LOST = (redis.ConnectionError, redis.TimeoutError)
 T = TypeVar("T")
 
 
-class _Script:
+class Script:
     """One of lua/, sent once to each server and called by its digest."""
 
     def __init__(self, *names: str) -> None:
@@ -56,11 +56,11 @@ class _Script:
 
 
 SCRIPTS = {
-    "work": _Script("changes", "complete", "claim", "work"),
-    "commit": _Script("changes", "commit"),
-    "prepare": _Script("changes", "prepare"),
-    "settle": _Script("changes", "settle"),
-    "decide": _Script("decide"),
+    "work": Script("changes", "complete", "claim", "work"),
+    "commit": Script("changes", "commit"),
+    "prepare": Script("changes", "prepare"),
+    "settle": Script("changes", "settle"),
+    "decide": Script("decide"),
 }
 
 

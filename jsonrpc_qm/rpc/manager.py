@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
 from jsonrpc_qm.answers import Explanation, Rates
-from jsonrpc_qm.division import Division
+from jsonrpc_qm.division import Division, told
 from jsonrpc_qm.errors import QueueError, TaskNotFound
 from jsonrpc_qm.moments import datetime_of
 from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
@@ -160,8 +160,8 @@ class LocalManager(Manager):
         self._division = Division(storage)
 
     async def write(self, operation: Operation[T]) -> T:
-        answer: T = self._division.perform([operation])[0]
-        return answer
+        [answer] = self._division.execute([operation])
+        return told(operation, answer)
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
         return read(*args)
@@ -188,11 +188,14 @@ class LocalManager(Manager):
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
     ) -> tuple[list[Ended], list[Record]]:
-        operations: list[Operation[Any]] = [self.rules.report(call)]
-        if call.names is not None:
-            operations.append(self.rules.claim(call))
-        ended, *claimed = self._division.perform(operations)
-        return ended, claimed[0] if claimed else []
+        report = self.rules.report(call)
+        if call.names is None:
+            return await self.write(report), []
+        claim = self.rules.claim(call)
+        reported, claimed = self._division.execute([report, claim])
+        ended = told(report, reported)
+        # What has ended is told all the same: the caller would take it for undone.
+        return ended, [] if isinstance(claimed, QueueError) else told(claim, claimed)
 
     async def heartbeat(
         self, call: p.HeartbeatParams

@@ -21,8 +21,7 @@ from jsonrpc_qm.storage.redis_reads import Command
 from jsonrpc_qm.storage.redis_server import (
     FAULTS,
     LOST,
-    SCRIPTS,
-    TRIES_AGAIN,
+    PAUSES,
     RedisServer,
     Script,
     settings_of,
@@ -41,9 +40,6 @@ ELSEWHERE = (
 )
 """What a node answers that is not the one to ask, or not now; the driver knows what to do then."""
 
-NOT_NOW = (*LOST, ClusterDownError)
-"""After these a script is sent again: the driver has looked which node is the one to ask."""
-
 ASK_AGAIN_AFTER = 1.0
 """Seconds after which a node that stands still is asked again."""
 
@@ -54,6 +50,9 @@ class RedisClusterServer(RedisServer):
     shards = SHARDS
 
     _maker = RedisCluster
+    _tries_again = len(PAUSES)
+    # By then the driver has looked which node is the one to ask.
+    _passing = (*LOST, ClusterDownError)
     _client: RedisCluster
 
     def __init__(self, url: str) -> None:
@@ -86,24 +85,10 @@ class RedisClusterServer(RedisServer):
                     replies[place] = reply
             return replies
 
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        lost: BaseException | None = None
-        tries_left = 1 + TRIES_AGAIN
-        with self.translated():
-            while True:
-                try:
-                    return self._try_script(SCRIPTS[name], keys, args)
-                except FAULTS as error:
-                    # A try before the last one may have done it.
-                    lost = lost or _loss(error)
-                    tries_left -= 1
-                    if not tries_left or not isinstance(error, NOT_NOW):
-                        raise lost or error from None
-
-    def _try_script(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Send it once; by itself the driver would try again, and tell of the last try alone."""
+    def _script(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         node = self._client.get_node_from_key(keys[0])
         self._check(node)
+        # To a node that is named the driver sends once.
         send = partial(self._client.execute_command, target_nodes=node)
         try:
             return send("EVALSHA", script.sha, len(keys), *keys, *args)
@@ -201,8 +186,3 @@ class RedisClusterServer(RedisServer):
         self._closed.set()
         super().close()
         self._threads.shutdown(wait=False)
-
-
-def _loss(error: Exception) -> BaseException | None:
-    """The loss that an error is, or in which it came up: when no node is left to be asked."""
-    return next((each for each in (error, error.__context__) if isinstance(each, LOST)), None)

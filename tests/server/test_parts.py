@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
 
 from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.manager import QueueManager
+from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller, Refused
 
@@ -61,6 +64,17 @@ async def test_what_has_ended_is_told_though_nothing_can_be_claimed(
     outcome = {"id": task["id"], "token": task["token"], "status": "completed"}
     answer = await call("report", outcomes=[outcome], names=["mail"])
     assert answer == {"outcomes": [{"id": "sms-1", "ok": True}], "tasks": []}
+
+
+def test_it_is_told_in_process_too(storage: Divided) -> None:
+    """Where no server is in between."""
+    manager = QueueManager(cast(Storage, storage))
+    manager.queue("sms", id="sms-1")
+    [task] = manager.claim(["sms"])
+    storage.parts.away.add(storage.parts.of_name("mail"))
+    outcome = {"id": "sms-1", "token": task.token, "status": "completed"}
+    answer = manager.report([outcome], names=["mail"])
+    assert (answer.outcomes[0].ok, answer.tasks) == (True, [])
 
 
 async def test_nothing_is_claimed_if_what_has_ended_can_not_be_told(

@@ -9,7 +9,7 @@ import msgspec
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.base import NameStats, WorkerRow
+from jsonrpc_qm.storage.base import Listing, NameStats, WorkerRow
 from jsonrpc_qm.storage.cursors import FOREVER
 
 Run = Callable[..., Any]
@@ -33,14 +33,15 @@ def finished_statuses(status: str | None) -> Sequence[str]:
     return STATUSES[3:] if status is None else (status,)
 
 
-def branches(run: Run, name: str | None, status: str | None) -> list[tuple[str, tuple[str, ...]]]:
+def branches(run: Run, listing: Listing) -> list[tuple[str, tuple[str, ...]]]:
     """The queries whose rows together are the list, each in the order of one index."""
-    if name is None and status is None:
+    name, status, reach = listing.name, listing.status, listing.reach
+    if name is None and status is None and reach is None:
         return [(statements.LIST_ALL, ())]
     pairs: list[tuple[str, str]] = []
     for stored in statuses(status):
         names = [name] if name else [row[0] for row in run(statements.NAMES_IN, (stored,))]
-        pairs.extend((each, stored) for each in names)
+        pairs.extend((each, stored) for each in names if reach is None or reach(each))
     return [(statements.LIST_BRANCH, pair) for pair in pairs]
 
 

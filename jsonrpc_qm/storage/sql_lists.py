@@ -30,7 +30,7 @@ class SqlLists:
     def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
         before = position(cursor)
         with self.translated():
-            branches = reads.branches(self.run, listing.name, listing.status)
+            branches = reads.branches(self.run, listing)
             if listing.is_search:
                 seqs, end = self._found(branches, before, limit, listing)
             else:

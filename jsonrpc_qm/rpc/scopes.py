@@ -12,7 +12,14 @@ from jsonrpc_qm import params as p
 from jsonrpc_qm.access.grants import Grant
 from jsonrpc_qm.access.seals import sealed, unsealed
 from jsonrpc_qm.answers import OTHER_NAMES
-from jsonrpc_qm.errors import Conflict, Forbidden, InvalidParams, LeaseLost, TaskNotFound
+from jsonrpc_qm.errors import (
+    Conflict,
+    Forbidden,
+    InvalidParams,
+    LeaseLost,
+    TaskNotFound,
+    Unavailable,
+)
 from jsonrpc_qm.operations import check_length, unknown_worker
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.rpc import wire
@@ -190,7 +197,11 @@ async def _told(grant: Grant, manager: Manager, ended: list[dict[str, Any]]) -> 
     ids = [each["id"] for each in ended if not each["ok"] and each["error"]["code"] in about_state]
     if not ids:
         return ended
-    foreign = {*ids} - await _within(grant, manager, ids)
+    try:
+        foreign = {*ids} - await _within(grant, manager, ids)
+    except Unavailable:
+        # What has ended, and what was claimed, is told all the same.
+        foreign = {*ids}
     return [
         wire.outcome(each["id"], TaskNotFound.of(each["id"]))
         if not each["ok"] and each["id"] in foreign

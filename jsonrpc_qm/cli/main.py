@@ -1,5 +1,6 @@
 """The `jsonrpc-qm` command."""
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -84,8 +85,20 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that has no such character shows its number instead of a traceback.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli.main()
+
+
+def _open_streams() -> None:
+    """Have all three, also when whoever started this has closed them: files that are opened later
+    would get their numbers."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, mode))

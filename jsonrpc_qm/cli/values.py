@@ -119,9 +119,9 @@ def key_value(text: str) -> tuple[str, str]:
 def manager_url(text: str) -> str:
     """Where a manager listens: `http://host:port`; or several, with commas between."""
     if not all(map(_is_manager, re.split(r",\s*(?=https?://)", text))):
-        said = re.sub("//.*@", "//", repr(text))  # no password in a message
+        said = re.sub(r"^(\w+://)?.*@", r"\1", text)  # no password in a message
         raise click.BadParameter(
-            f"{said} is no URL of a manager; write it like http://127.0.0.1:8642"
+            f"{said!r} is no URL of a manager; write it like http://127.0.0.1:8642"
         )
     return text
 

@@ -70,6 +70,7 @@ class Notification(Call):
         super().__init__()
         self._call = call
         self.grant = call.grant
+        self.may_wait = False
 
     def address(self) -> str:
         return self._call.address()

@@ -195,6 +195,7 @@ def test_an_error_with_json_is_a_json_document_on_stderr() -> None:
         (["list", "--since", "2030-01-31T08:00:00"], "has no zone"),
         (["list", "--status", "lost"], "'lost' is not one of"),
         (["queue", "a", "1", "2"], "Got unexpected extra argument (2)"),
+        (["token", "new"], "Missing option '--role'. Choose from: producer, worker,"),
     ],
 )
 def test_usage_errors_are_one_line(args: list[str], said: str) -> None:

@@ -138,6 +138,9 @@ def test_a_managers_password_is_in_no_message() -> None:
     with pytest.raises(click.BadParameter, match="there") as refused:
         values.manager_url("http://jo:secret@there:1,")
     assert "secret" not in str(refused.value)
+    with pytest.raises(click.BadParameter, match="is no URL of a manager") as refused:
+        values.manager_url("jo:secret@there:1")
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

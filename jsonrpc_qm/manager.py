@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -109,7 +110,8 @@ class QueueManager(Verbs):
             qm.run(port=8000, tokens="tokens.toml", concurrency=4)
 
         The workers here need no token. Where there are files of tokens or certificates, SIGHUP has
-        them read again.
+        them read again. A script that has set up no logging says and logs what `jsonrpc-qm serve`
+        would.
 
         Args:
             options: what `jsonrpc-qm serve` takes, by the names of its options: the fields of
@@ -118,28 +120,43 @@ class QueueManager(Verbs):
                 `concurrency` among it.
 
         Raises:
-            OSError: it can't listen there.
+            SystemExit: it can't listen there, or can't use the storage; a line on stderr has said
+                so, the exit code is 5, and the cause of this is the error itself.
             InvalidParams: an option of the manager has a wrong value, or a file can't be used, or
                 other machines could call and there are neither `tokens` nor `allow_anyone`.
             TypeError: there is no such option.
         """
         # Imported here: a script that only queues needs no HTTP server.
+        from jsonrpc_qm.cli.logs import held_back, set_up_for_a_script
+        from jsonrpc_qm.cli.script import ending_in_a_line, say_where
         from jsonrpc_qm.server.running import Settings, beside
         from jsonrpc_qm.worker.main import run_workers
 
         for_manager = set(options) & set(Settings.__struct_fields__)
         settings = Settings.of({name: options.pop(name) for name in for_manager})
-        with beside(self.storage, settings) as source:
-            run_workers(self.registry, source, **options)
+        with set_up_for_a_script() as speaks, ending_in_a_line():
+            with held_back():
+                storage = self.storage
+            on_ready = partial(
+                say_where,
+                storage=storage,
+                registry=self.registry,
+                on_screen=speaks,
+                has_tokens=settings.tokens is not None,
+            )
+            with beside(storage, settings, on_ready=on_ready) as source:
+                run_workers(self.registry, source, **options)
 
     def work(self, **worker_options: Any) -> None:
         """Run the workers on the storage itself, without a server, until the process is stopped.
 
         With `burst=True` until nothing is due: what tests of an app want.
         """
+        from jsonrpc_qm.cli.logs import set_up_for_a_script
         from jsonrpc_qm.worker.main import run_workers
 
-        run_workers(self.registry, lambda: _Borrowed(self), **worker_options)
+        with set_up_for_a_script():
+            run_workers(self.registry, lambda: _Borrowed(self), **worker_options)
 
     def close(self) -> None:
         """Close the storage; the next verb opens it anew if it was given as a URL or a path."""

@@ -233,7 +233,7 @@ def test_an_address_that_cannot_be_had_is_one_line(
     def refuse(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(running, "serve", refuse)
+    monkeypatch.setattr("socket.create_server", refuse)
     result = serve("--storage", "memory:")
     assert (result.exit_code, result.stdout, result.stderr) == (5, "", said)
 
@@ -256,6 +256,13 @@ def test_a_storage_in_memory_is_said_to_be_lost() -> None:
     text = greeting("http://127.0.0.1:99", "memory:", app=None, first=HELLO)
     assert "storage memory: (tasks are lost when it stops)" in text
     assert 'queue hello \'{"name": "Ada"}\' --manager http://127.0.0.1:99\n' in text
+
+
+def test_a_script_with_workers_needs_no_others() -> None:
+    """So it does not say how to start some."""
+    text = greeting(URL, "memory:", first=HELLO, has_workers=True)
+    assert "Queue a first task:" in text
+    assert "Work on it" not in text
 
 
 def test_thefirst_task_has_what_the_worker_needs() -> None:

@@ -17,7 +17,7 @@ from jsonrpc_qm.rpc.methods import Call as LocalCall
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.sqlite import DEFAULT_PATH, SqliteStorage
 from jsonrpc_qm.storage.urls import open_storage
-from jsonrpc_qm.worker.base import FunctionWorker, PoolName, Worker
+from jsonrpc_qm.worker.base import FunctionWorker, PoolName, Worker, check_pool
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,13 +70,20 @@ class QueueManager(Verbs):
 
         `options` are those of FunctionWorker and go with functions only. A name that is registered
         again gets the new worker.
+
+        Raises:
+            TypeError: the name is no text, the worker none of these, or there is no such option.
+            ValueError: an option, or an attribute of the Worker, has a wrong value.
         """
+        _check_name(name)
         if isinstance(worker, type) and issubclass(worker, Worker):
             worker = worker()
         if not isinstance(worker, Worker):
             worker = FunctionWorker(worker, **options)
         elif options:
             raise TypeError("options go with a function; a Worker has attributes")
+        if worker.pool is not None:
+            check_pool(worker.pool)
         self.registry[name] = worker
 
     def worker(
@@ -94,7 +101,11 @@ class QueueManager(Verbs):
             pool: "thread" or "process" for plain functions; see Worker.pool.
             timeout: seconds that one attempt may run; see Worker.timeout.
             handle_result: called with the completed task; see Worker.handle_result.
+
+        Raises:
+            TypeError, ValueError: as `register_worker`.
         """
+        _check_name(name)
         given = {"pool": pool, "timeout": timeout, "handle_result": handle_result}
         options = {option: value for option, value in given.items() if value is not None}
 
@@ -211,6 +222,13 @@ class _CallOf(LocalCall):
 
     def alive(self) -> bool:
         return not self._source.closed
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        called = getattr(name, "__name__", None)
+        hint = f'; write @qm.worker("{called}")' if callable(name) and called else ""
+        raise TypeError(f"a worker is registered for a task name, a text, not {name!r}{hint}")
 
 
 def _opened(given: Storage | str | os.PathLike[str] | None) -> Storage:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from jsonrpc_qm import QueueManager
+from jsonrpc_qm import QueueManager, Worker
 
 
 @contextmanager
@@ -54,3 +54,46 @@ def test_logging_of_its_own_is_left_alone(
         assert logger.handlers == [handler]
         logger.removeHandler(handler)
     assert capsys.readouterr().err == ""
+
+
+# -- registering ---------------------------------------------------------------------------------
+
+
+def test_the_decorator_without_a_name_is_refused(qm: QueueManager) -> None:
+    """It would replace the function, and register nothing."""
+    with pytest.raises(TypeError, match=r'write @qm\.worker\("add"\)'):
+
+        @qm.worker  # type: ignore[arg-type]
+        def add() -> None: ...
+
+
+def test_a_name_is_a_text(qm: QueueManager) -> None:
+    """Also where a worker is registered without the decorator."""
+    with pytest.raises(TypeError, match="a task name, a text, not 5"):
+        qm.register_worker(5, print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a task name, a text"):
+        qm.register_worker(print, print)  # type: ignore[arg-type]
+    assert list(qm.registry) == ["add"]
+
+
+class Misplaced(Worker):
+    """Names a pool that there is not."""
+
+    pool = "proces"  # type: ignore[assignment]
+
+    def run(self) -> None: ...
+
+
+def test_a_pool_that_there_is_not_is_refused(qm: QueueManager) -> None:
+    """With those that there are; for a function, a Worker, its class, and for the rest."""
+    said = "pool is 'thread' or 'process', not 'proces'"
+    with pytest.raises(ValueError, match=said):
+        qm.worker("render", pool="proces")(print)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=said):
+        qm.register_worker("render", print, pool="proces")
+    for worker in (Misplaced, Misplaced()):
+        with pytest.raises(ValueError, match=said):
+            qm.register_worker("render", worker)
+    with pytest.raises(ValueError, match=said):
+        qm.work(burst=True, pool="proces")
+    assert list(qm.registry) == ["add"]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,9 @@ from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.sqlite import DEFAULT_PATH, SqliteStorage
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.worker.base import FunctionWorker, PoolName, Worker, check_pool
+
+STORAGE_VARIABLE = "JSONRPC_QM_STORAGE"
+"""Has the URL of the storage of managers that are given none."""
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,8 +55,11 @@ class QueueManager(Verbs):
 
         Args:
             storage: a storage; a URL for `open_storage`; or the path of an SQLite file. By default
-                the SQLite file `jsonrpc-qm.db` in the current folder.
+                the URL in the variable JSONRPC_QM_STORAGE, and without that the SQLite file
+                `jsonrpc-qm.db` in the current folder.
         """
+        if storage is None:
+            storage = os.environ.get(STORAGE_VARIABLE) or Path(DEFAULT_PATH)
         self._given = storage
         self._manager: LocalManager | None = None
         self.registry: dict[str, Worker] = {}
@@ -62,6 +69,10 @@ class QueueManager(Verbs):
     def storage(self) -> Storage:
         """The storage, opened when it was not yet."""
         return self._local().storage
+
+    def stores_in(self, url: str) -> bool:
+        """Whether its storage is the one of this URL, which may have a password."""
+        return url in (self._given, self.storage.url)
 
     def register_worker(
         self, name: str, worker: Worker | type[Worker] | Callable[..., Any], **options: Any
@@ -200,7 +211,7 @@ class _Borrowed(QueueManager):
     """The same manager for a runner, which closes what it was given."""
 
     def __init__(self, manager: QueueManager) -> None:
-        self._given = None
+        self._given = manager._given
         self._manager = manager._local()
         self.closed = False
         self.registry = manager.registry
@@ -231,9 +242,7 @@ def _check_name(name: object) -> None:
         raise TypeError(f"a worker is registered for a task name, a text, not {name!r}{hint}")
 
 
-def _opened(given: Storage | str | os.PathLike[str] | None) -> Storage:
-    if given is None:
-        return SqliteStorage(DEFAULT_PATH)
+def _opened(given: Storage | str | os.PathLike[str]) -> Storage:
     if isinstance(given, os.PathLike):
         return SqliteStorage(os.fspath(given))
     if isinstance(given, str):

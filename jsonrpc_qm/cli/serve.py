@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -151,11 +152,16 @@ def first_task(registry: "Mapping[str, Worker]") -> FirstTask:
 def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, FirstTask]":
     """The storage, opened, and a first task."""
     from jsonrpc_qm.cli.apps import load_app
-    from jsonrpc_qm.manager import QueueManager
+    from jsonrpc_qm.manager import STORAGE_VARIABLE, QueueManager
 
     manager = load_app(app) if app else QueueManager(url)
     with held_back():
         storage = manager.storage
+    variable = os.environ.get(STORAGE_VARIABLE)
+    if app and variable and not manager.stores_in(variable):
+        logger.warning(
+            "%s has a storage of its own, %s: %s is not used", app, storage.url, STORAGE_VARIABLE
+        )
     return storage, first_task(manager.registry)
 
 

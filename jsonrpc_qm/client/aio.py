@@ -22,7 +22,6 @@ from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call, Which
 from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.client.protocol import (
-    DEFAULT_URL,
     Endpoint,
     Reply,
     answer_lost,
@@ -56,7 +55,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         timeout: float = 10.0,
         retry_for: float = 30.0,

@@ -179,11 +179,43 @@ def app(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_with_an_app_it_serves_the_storage_of_the_app(server: FakeServer, app: str) -> None:
-    """Whatever the environment says; and it names a task that the app can do."""
-    result = serve(app, env={"JSONRPC_QM_STORAGE": "memory:"})
+    """And it names a task that the app can do."""
+    result = serve(app)
     assert server.storage == "sqlite:///of-the-app.db"
+    assert result.stderr == ""
     assert "jsonrpc-qm queue greet '{}'\n" in result.stdout
     assert f"  jsonrpc-qm work {app}\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "served", "said"),
+    [
+        ("", "memory:", ""),
+        ('"memory:"', "memory:", ""),
+        ('"other.db"', "", "'other.db' is no storage URL"),
+        (
+            'Path("other.db")',
+            "sqlite:///other.db",
+            "has a storage of its own, sqlite:///other.db: JSONRPC_QM_STORAGE is not used\n",
+        ),
+    ],
+)
+def test_the_storage_of_an_app_goes_before_that_of_the_environment(
+    server: FakeServer, app: str, named: str, served: str, said: str
+) -> None:
+    """Where the app names none, it is that of the environment; where they differ, it says so."""
+    text = APP.replace('"sqlite:///of-the-app.db"', named)
+    Path(f"{app.partition(':')[0]}.py").write_text(f"from pathlib import Path\n{text}")
+    result = serve(app, env={"JSONRPC_QM_STORAGE": "memory:"})
+    assert server.storage == served
+    assert said in result.stderr
+    assert bool(said) == bool(result.stderr)
+
+
+def test_without_an_app_the_option_goes_before_the_environment(server: FakeServer) -> None:
+    """As with every option, so nothing is said about it."""
+    result = serve("--storage", "memory:", env={"JSONRPC_QM_STORAGE": "sqlite:///other.db"})
+    assert (server.storage, result.stderr) == ("memory:", "")
 
 
 def test_an_app_and_a_storage_are_one_too_many(server: FakeServer, app: str) -> None:

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from jsonrpc_qm import QueueManager, Worker
+from jsonrpc_qm import MemoryStorage, QueueManager, Worker
 
 
 @contextmanager
@@ -97,3 +98,30 @@ def test_a_pool_that_there_is_not_is_refused(qm: QueueManager) -> None:
     with pytest.raises(ValueError, match=said):
         qm.work(burst=True, pool="proces")
     assert list(qm.registry) == ["add"]
+
+
+# -- the storage ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "url"),
+    [
+        ("memory:", None, "memory:"),
+        ("", None, "sqlite:///jsonrpc-qm.db"),
+        ("memory:", "sqlite:///a.db", "sqlite:///a.db"),
+        ("sqlite:///b.db", MemoryStorage(), "memory:"),
+    ],
+)
+def test_the_storage_is_that_of_the_environment_unless_one_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str,
+    given: MemoryStorage | str | None,
+    url: str,
+) -> None:
+    """JSONRPC_QM_STORAGE, as for the commands; an empty variable is none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JSONRPC_QM_STORAGE", variable)
+    with QueueManager(given) as qm:
+        assert qm.storage.url == url
+        assert qm.stores_in(variable) is (variable == url)

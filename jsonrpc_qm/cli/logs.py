@@ -126,5 +126,5 @@ class JsonLines(logging.Formatter):
 def exception_text(record: logging.LogRecord) -> str:
     """The traceback that a record carries, or nothing."""
     if not record.exc_info or record.exc_info[1] is None:
-        return ""
+        return record.exc_text or ""
     return "".join(traceback.format_exception(record.exc_info[1])).rstrip()

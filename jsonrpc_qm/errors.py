@@ -39,6 +39,8 @@ class QueueError(Exception):
 
     def __str__(self) -> str:
         said = self.detail or ", ".join(f"{key}: {value}" for key, value in self.data.items())
+        if type(self) is QueueError and said:
+            return said  # "Queue error" tells nobody anything
         return f"{self.message}: {said}" if said else self.message
 
 

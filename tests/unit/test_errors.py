@@ -97,6 +97,7 @@ def test_the_picture_of_the_tree_is_complete() -> None:
         ),
         (Conflict(), {}, "Conflict"),
         (QueueError(), {}, "Queue error"),
+        (QueueError("this client is closed"), {}, "this client is closed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

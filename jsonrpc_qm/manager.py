@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 
@@ -15,10 +15,12 @@ from jsonrpc_qm.rpc.checking import Checker
 from jsonrpc_qm.rpc.manager import LocalManager, finished
 from jsonrpc_qm.rpc.methods import METHODS
 from jsonrpc_qm.rpc.methods import Call as LocalCall
+from jsonrpc_qm.server.options import ManagerOptions
 from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.sqlite import DEFAULT_PATH, SqliteStorage
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.worker.base import FunctionWorker, PoolName, Worker, check_pool
+from jsonrpc_qm.worker.options import WorkerOptions
 
 STORAGE_VARIABLE = "JSONRPC_QM_STORAGE"
 """Has the URL of the storage of managers that are given none."""
@@ -32,6 +34,10 @@ class _Request(msgspec.Struct):
 
 
 _params_of = msgspec.json.Decoder(_Request).decode
+
+
+class RunOptions(ManagerOptions, WorkerOptions, total=False):
+    """What `run` takes."""
 
 
 class QueueManager(Verbs):
@@ -126,7 +132,7 @@ class QueueManager(Verbs):
 
         return register
 
-    def run(self, **options: Any) -> None:
+    def run(self, **options: Unpack[RunOptions]) -> None:
         """Serve the queue over HTTP and run the workers, both in this process, until it is stopped.
 
             qm.run(port=8000, tokens="tokens.toml", concurrency=4)
@@ -136,10 +142,9 @@ class QueueManager(Verbs):
         would.
 
         Args:
-            options: what `jsonrpc-qm serve` takes, by the names of its options: the fields of
-                `jsonrpc_qm.server.running.Settings`, with their defaults, sizes in bytes and
-                durations in seconds; and what `jsonrpc_qm.worker.main.run_workers` takes,
-                `concurrency` among it.
+            options: RunOptions. What `jsonrpc-qm serve` takes, by the names of its options: the
+                fields of `jsonrpc_qm.server.running.Settings`, with their defaults, sizes in bytes
+                and durations in seconds; and what `work` takes, `concurrency` among it.
 
         Raises:
             SystemExit: it can't listen there, or can't use the storage; a line on stderr has said
@@ -154,8 +159,9 @@ class QueueManager(Verbs):
         from jsonrpc_qm.server.running import Settings, beside
         from jsonrpc_qm.worker.main import run_workers
 
-        for_manager = set(options) & set(Settings.__struct_fields__)
-        settings = Settings.of({name: options.pop(name) for name in for_manager})
+        for_workers: dict[str, Any] = {**options}
+        for_manager = for_workers.keys() & set(Settings.__struct_fields__)
+        settings = Settings.of({name: for_workers.pop(name) for name in for_manager})
         with set_up_for_a_script() as speaks, ending_in_a_line():
             with held_back():
                 storage = self.storage
@@ -167,18 +173,24 @@ class QueueManager(Verbs):
                 has_tokens=settings.tokens is not None,
             )
             with beside(storage, settings, on_ready=on_ready) as source:
-                run_workers(self.registry, source, **options)
+                run_workers(self.registry, source, **for_workers)
 
-    def work(self, **worker_options: Any) -> None:
+    def work(self, **options: Unpack[WorkerOptions]) -> None:
         """Run the workers on the storage itself, without a server, until the process is stopped.
 
         With `burst=True` until nothing is due: what tests of an app want.
+
+        Args:
+            options: WorkerOptions, what `jsonrpc_qm.worker.main.run_workers` takes.
+
+        Raises:
+            TypeError, ValueError: there is no such option, or it has a wrong value.
         """
         from jsonrpc_qm.cli.logs import set_up_for_a_script
         from jsonrpc_qm.worker.main import run_workers
 
         with set_up_for_a_script():
-            run_workers(self.registry, lambda: _Borrowed(self), **worker_options)
+            run_workers(self.registry, lambda: _Borrowed(self), **options)
 
     def close(self) -> None:
         """Close the storage; the next verb opens it anew if it was given as a URL or a path."""

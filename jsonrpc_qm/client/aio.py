@@ -35,7 +35,7 @@ from jsonrpc_qm.client.protocol import (
 from jsonrpc_qm.client.retrying import Retrying
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.retry import Backoff
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -179,7 +179,7 @@ class AsyncClient:
         max_tasks: int = 1,
         wait: float = 20.0,
         lease: float | None = None,
-    ) -> list[Task]:
+    ) -> list[ClaimedTask]:
         """As `Client.claim`."""
         return await self._send(
             calls.claim(names, worker=worker, max_tasks=max_tasks, wait=wait, lease=lease)

@@ -18,7 +18,7 @@ from jsonrpc_qm.answers import (
 from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call, Which
 from jsonrpc_qm.retry import Backoff
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 
 T = TypeVar("T")
 
@@ -194,7 +194,7 @@ class Verbs(ABC):
         max_tasks: int = 1,
         wait: float = 20.0,
         lease: float | None = None,
-    ) -> list[Task]:
+    ) -> list[ClaimedTask]:
         """Take up to `max_tasks` (1 to 1000), waiting up to `wait` (0 to 55) seconds for the first.
 
         Each has its `token`. `lease` in seconds; each task's own by default. When an answer got

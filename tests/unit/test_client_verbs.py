@@ -18,7 +18,8 @@ from jsonrpc_qm.answers import (
 )
 from jsonrpc_qm.client.aio import AsyncClient
 from jsonrpc_qm.client.sync import Client
-from jsonrpc_qm.task import Status, Task
+from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.task import ClaimedTask, Status, Task
 from tests.unit.client_stub import (
     TASK,
     AsyncCaller,
@@ -121,7 +122,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any
         "claim",
         {"names": ["a", "b"], "worker": "w1", "max_tasks": 1, "wait": 20.0, "lease": 9.0},
         [TASK],
-        [Task],
+        [ClaimedTask],
     ),
     (
         "heartbeat",
@@ -271,6 +272,16 @@ def test_a_refused_outcome_keeps_its_error(manager: FakeManager, caller: Caller)
         ("x", True, None),
         ("y", False, REFUSED),
     ]
+
+
+def test_what_is_claimed_has_a_token(manager: FakeManager, caller: Caller) -> None:
+    """For type checkers too, so that it can be handed to `complete`."""
+    manager.will(result({"outcomes": [], "tasks": [TASK]}))
+    (task,) = caller.do("report", [], names=["a"]).tasks
+    assert (type(task), task.token) == (ClaimedTask, 7)
+    manager.will(result([{**TASK, "token": None}]))
+    with pytest.raises(QueueError, match="gave no answer to claim"):
+        caller.do("claim", ["a"])
 
 
 def test_five_hundred_tasks_arrive_in_order(manager: FakeManager, caller: Caller) -> None:

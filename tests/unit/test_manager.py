@@ -1,5 +1,6 @@
 """The main object of the Python face: what it is given, and what it says."""
 
+import inspect
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jsonrpc_qm import MemoryStorage, QueueManager, Worker
+from jsonrpc_qm import ClaimedTask, MemoryStorage, QueueManager, Worker
+from jsonrpc_qm.manager import RunOptions
+from jsonrpc_qm.server.options import ManagerOptions
+from jsonrpc_qm.server.running import Settings
+from jsonrpc_qm.worker.main import run_workers
+from jsonrpc_qm.worker.options import WorkerOptions
 
 
 @contextmanager
@@ -125,3 +131,25 @@ def test_the_storage_is_that_of_the_environment_unless_one_is_given(
     with QueueManager(given) as qm:
         assert qm.storage.url == url
         assert qm.stores_in(variable) is (variable == url)
+
+
+# -- types ---------------------------------------------------------------------------------------
+
+
+def test_type_checkers_know_all_options_of_run_and_work() -> None:
+    """No more and no less than there are; a supervisor is not for scripts."""
+    assert ManagerOptions.__annotations__.keys() == set(Settings.__struct_fields__)
+    taken = inspect.signature(run_workers).parameters.values()
+    names = {option.name for option in taken if option.kind is option.KEYWORD_ONLY}
+    assert WorkerOptions.__annotations__.keys() == names - {"supervised"}
+    assert RunOptions.__annotations__.keys() == (
+        ManagerOptions.__annotations__.keys() | WorkerOptions.__annotations__.keys()
+    )
+
+
+def test_what_is_claimed_has_a_token(qm: QueueManager) -> None:
+    """As with a client."""
+    qm.queue("add", [1, 2])
+    (task,) = qm.claim(["add"], wait=0)
+    assert isinstance(task, ClaimedTask)
+    assert qm.complete(task.id, task.token, result=3).status == "completed"

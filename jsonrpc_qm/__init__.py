@@ -2,7 +2,7 @@
 
 from jsonrpc_qm.client.aio import AsyncClient
 from jsonrpc_qm.client.sync import Client
-from jsonrpc_qm.errors import QueueError
+from jsonrpc_qm.errors import QueueError, TaskFailed
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.storage.memory import MemoryStorage
@@ -30,6 +30,7 @@ __all__ = [
     "SqliteStorage",
     "Status",
     "Task",
+    "TaskFailed",
     "Worker",
     "__version__",
     "open_storage",

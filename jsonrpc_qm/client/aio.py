@@ -33,6 +33,7 @@ from jsonrpc_qm.client.protocol import (
     untrusted,
 )
 from jsonrpc_qm.client.retrying import Retrying
+from jsonrpc_qm.client.waiting import not_in_time, result_of, waits
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import ClaimedTask, Task
@@ -135,6 +136,14 @@ class AsyncClient:
     async def get_task(self, id: str, *, wait: float = 0.0) -> Task:
         """As `Client.get_task`."""
         return await self._send(calls.get_task(id, wait))
+
+    async def result(self, id: str, *, timeout: float | None = None) -> Any:
+        """As `Client.result`."""
+        for wait in waits(timeout):
+            task = await self.get_task(id, wait=wait)
+            if task.finished:
+                return result_of(task)
+        raise not_in_time(id, timeout)
 
     async def list_tasks(
         self,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jsonrpc_qm import ClaimedTask, MemoryStorage, QueueManager, Worker
+from jsonrpc_qm import ClaimedTask, MemoryStorage, QueueManager, TaskFailed, Worker
 from jsonrpc_qm.manager import RunOptions
 from jsonrpc_qm.server.options import ManagerOptions
 from jsonrpc_qm.server.running import Settings
@@ -153,3 +153,17 @@ def test_what_is_claimed_has_a_token(qm: QueueManager) -> None:
     (task,) = qm.claim(["add"], wait=0)
     assert isinstance(task, ClaimedTask)
     assert qm.complete(task.id, task.token, result=3).status == "completed"
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+def test_a_result_is_had_or_its_failure_raised(qm: QueueManager) -> None:
+    """As with a client."""
+    fine, broken = qm.queue("add", [1, 2]), qm.queue("add", ["a", 1], max_attempts=1)
+    with pytest.raises(TimeoutError):
+        qm.result(fine.id, timeout=0)
+    qm.work(burst=True)
+    assert qm.result(fine.id, timeout=0) == 3
+    with pytest.raises(TaskFailed, match="failed: TypeError: "):
+        qm.result(broken.id)

@@ -1,7 +1,7 @@
 """The main object of the Python face: queue, look, register workers, run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -56,25 +56,36 @@ class QueueManager(Verbs):
             qm.run()
     """
 
-    def __init__(self, storage: Storage | str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage | str | os.PathLike[str] | None = None,
+        *,
+        registry: Mapping[str, Worker] | None = None,
+    ) -> None:
         """Nothing is opened before it is needed.
 
         Args:
             storage: a storage; a URL for `open_storage`; or the path of an SQLite file. By default
                 the URL in the variable JSONRPC_QM_STORAGE, and without that the SQLite file
                 `jsonrpc-qm.db` in the current folder.
+            registry: workers to begin with, by task name: the `registry` of another manager, where
+                a test wants the same workers on a storage of its own. By default none.
         """
         if storage is None:
             storage = os.environ.get(STORAGE_VARIABLE) or Path(DEFAULT_PATH)
         self._given = storage
         self._manager: LocalManager | None = None
-        self.registry: dict[str, Worker] = {}
-        """The registered workers, by task name."""
+        self._registry = dict(registry or {})
 
     @property
     def storage(self) -> Storage:
         """The storage, opened when it was not yet."""
         return self._local().storage
+
+    @property
+    def registry(self) -> dict[str, Worker]:
+        """The registered workers, by task name."""
+        return self._registry
 
     def stores_in(self, url: str) -> bool:
         """Whether its storage is the one of this URL, which may have a password."""
@@ -226,7 +237,7 @@ class _Borrowed(QueueManager):
         self._given = manager._given
         self._manager = manager._local()
         self.closed = False
-        self.registry = manager.registry
+        self._registry = manager.registry
 
     def close(self) -> None:
         """End a waiting claim, and leave the storage to its owner."""

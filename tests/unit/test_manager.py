@@ -106,6 +106,16 @@ def test_a_pool_that_there_is_not_is_refused(qm: QueueManager) -> None:
     assert list(qm.registry) == ["add"]
 
 
+def test_another_manager_may_have_the_same_workers(qm: QueueManager) -> None:
+    """What is registered later with one, the other does not have."""
+    other = QueueManager("memory:", registry=qm.registry)
+    other.register_worker("more", print)
+    assert list(qm.registry) == ["add"]
+    task = other.queue("add", [1, 2])
+    other.work(burst=True)
+    assert other.result(task.id) == 3
+
+
 # -- the storage ---------------------------------------------------------------------------------
 
 

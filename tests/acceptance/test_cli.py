@@ -287,6 +287,29 @@ def test_work_ends_by_itself_with_burst(manager: ManagerProcess, rpc: Rpc, tmp_p
     assert all({"ts", "level", "logger", "message"} <= entry.keys() for entry in said)
 
 
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("http://{}/wrong", (), "answered HTTP 404 Not Found: is this the URL of a manager?"),
+        ("https://{}", (), "no secure connection to"),
+        ("http://{}/wrong", ("--processes", "2"), "answered HTTP 404 Not Found"),
+    ],
+)
+def test_a_burst_ends_where_there_is_no_manager(
+    manager: ManagerProcess, tmp_path: Path, url: str, options: tuple[str, ...], said: str
+) -> None:
+    """A wrong URL does not get better: exit code 5, and a line that says what is wrong."""
+    tmp_path.joinpath("app.py").write_text(WORKER_APP)
+    result = program(
+        *("work", "app:qm", "--burst", *options),
+        url=url.format(f"127.0.0.1:{manager.port}"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 5
+    assert said in result.stderr.splitlines()[-1]
+    assert "Queue error" not in result.stderr
+
+
 def test_work_without_an_app_is_one_line(tmp_path: Path) -> None:
     """The usual mistakes end at once."""
     result = program("work", "app:qm", cwd=tmp_path)

@@ -86,6 +86,8 @@ def _print_again_and_again(
 def workers(manager: "Client", out: Output) -> None:
     """Show the workers that were heard of, and what they hold.
 
+    Those of the last 24 hours; one that has said nothing for a minute is silent.
+
     \b
     Example:
       jsonrpc-qm workers

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from jsonrpc_qm.answers import NameRates, Rates, WorkerInfo
-from jsonrpc_qm.cli.tables import age, cell, plain_table, yielding_cell
+from jsonrpc_qm.cli.tables import age, cell, is_silent, plain_table, yielding_cell
+from jsonrpc_qm.cli.words import counted
 from jsonrpc_qm.task import Task
 
 RECENT = 30.0
@@ -53,7 +54,7 @@ class Overview(NamedTuple):
             self._names(names[:for_names]),
             *_rest(len(names) - for_names, "name"),
             Text(),
-            self._workers(self.workers[:for_workers]),
+            self._workers(for_workers),
             *_rest(len(self.workers) - for_workers, "worker"),
         )
 
@@ -106,14 +107,15 @@ class Overview(NamedTuple):
             )
         return table
 
-    def _workers(self, workers: Iterable[WorkerInfo]) -> Table:
+    def _workers(self, most: int) -> Table:
         now = datetime.now(UTC)
+        living_first = sorted(self.workers, key=lambda worker: is_silent(worker, now))
         table = plain_table(space=1)
         table.add_column("WORKER")
         table.add_column("SEEN", justify="right", no_wrap=True)
         table.add_column("RUNNING", justify="right", no_wrap=True)
         table.add_column("TASKS", ratio=1)
-        for worker in workers:
+        for worker in living_first[:most]:
             table.add_row(
                 yielding_cell(worker.worker),
                 cell(age((now - worker.last_seen).total_seconds())),
@@ -128,13 +130,17 @@ class Overview(NamedTuple):
         said = said[:TASKS_SHOWN]
         if worker.running > len(said) > 0:
             said.append(f"{worker.running - len(said)} more")
-        return ", ".join(["draining"] * worker.drain + said)
+        if is_silent(worker, now):
+            said.insert(0, "silent")
+        elif worker.drain:
+            said.insert(0, "draining")
+        return ", ".join(said)
 
 
 def _rest(number: int, noun: str) -> list[Text]:
     if number <= 0:
         return []
-    return [cell(f"and {number} more {noun}{'' if number == 1 else 's'}", "dim")]
+    return [cell(f"and {counted(number, f'more {noun}')}", "dim")]
 
 
 def _steps(rates: NameRates, what: str) -> list[int]:

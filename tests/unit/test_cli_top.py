@@ -1,10 +1,11 @@
 """top on the command line."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from jsonrpc_qm.answers import NameRates, Rates, TaskPage, WorkerInfo
@@ -122,6 +123,14 @@ def test_workers_have_what_they_run() -> None:
     row = painted(overview({}, workers=[worker], running=running))[-1]
     assert "draining, old" in row
     assert row.endswith("3 more")
+
+
+def test_silent_workers_are_last_and_said_to_be() -> None:
+    """Where there is no room for all, those that live are shown."""
+    gone = replace(WORKER, worker="gone", last_seen=datetime.now(UTC) - timedelta(seconds=61))
+    lines = painted(overview({}, workers=[gone, WORKER]))
+    assert [line.split()[0] for line in lines[-2:]] == ["host-1", "gone"]
+    assert [line.endswith("silent") for line in lines[-2:]] == [False, True]
 
 
 def test_nothing_steers_the_terminal() -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jsonrpc_qm.cli.asking import ask
 from jsonrpc_qm.cli.each import for_each
-from jsonrpc_qm.cli.exits import FAILED
-from jsonrpc_qm.cli.many import asks
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, console
 from jsonrpc_qm.cli.printable import printable
 from jsonrpc_qm.cli.values import duration
+from jsonrpc_qm.cli.words import counted
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.task import FINISHED
 
@@ -185,17 +185,17 @@ def resume(manager: "Client", out: Output, *, names: Sequence[str]) -> None:
     help="Only tasks with this status.",
 )
 @option("--older-than", type=duration, help="Only what was finished at least this long ago.")
-@option("--yes", is_flag=True, help="Do not ask.")
+@option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
 @manager_command
 def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
-    """Delete finished tasks and print how many; asks before it does, on a terminal.
+    """Delete finished tasks and print how many; asks before it does.
 
     \b
     Example:
       jsonrpc-qm purge --status completed --older-than 7d
     """
-    if not yes and asks() and not click.confirm(_question(**which), err=True):
-        raise out.failure("nothing was deleted", FAILED)
+    if not yes:
+        ask(out, lambda: _question(manager, **which))
     deleted = manager.purge(**which)
     if out.as_json:
         out.document(deleted)
@@ -203,8 +203,16 @@ def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
         out.line(f"{deleted} deleted")
 
 
-def _question(name: str | None, status: str | None, older_than: float | None) -> str:
-    what = f"Delete all {status or 'finished'} tasks"
+def _question(
+    manager: "Client", name: str | None, status: str | None, older_than: float | None
+) -> str:
+    what = f"{status or 'finished'} task"
+    if older_than is None:
+        number = manager.delete_many(name=name, status=status, dry_run=True)
+        what = f"Delete {counted(number, what)}"
+    else:
+        # How many are that old could only be known by looking at all.
+        what = f"Delete all {what}s"
     if name is not None:
         what += f" named {name!r}"
     if older_than is not None:

@@ -208,7 +208,8 @@ def cancel(manager: "Client", out: Output, **which: Any) -> None:
       jsonrpc-qm cancel 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
       jsonrpc-qm cancel --name report --query '"month":3'
     """
-    change(out, "cancel", manager.cancel, manager.cancel_many, _cancelled_line, **which)
+    done = "cancelled or asked to stop"
+    change(out, "cancel", done, manager.cancel, manager.cancel_many, _cancelled_line, **which)
 
 
 def _cancelled_line(_: str, task: Task) -> str:
@@ -227,7 +228,7 @@ def retry(manager: "Client", out: Output, **which: Any) -> None:
       jsonrpc-qm retry 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
       jsonrpc-qm retry --name report --status failed --since 2030-01-31T08:00:00Z
     """
-    change(out, "retry", manager.retry, manager.retry_many, _retried_line, **which)
+    change(out, "retry", "retried", manager.retry, manager.retry_many, _retried_line, **which)
 
 
 def _retried_line(_: str, task: Task) -> str:
@@ -245,7 +246,8 @@ def delete(manager: "Client", out: Output, **which: Any) -> None:
       jsonrpc-qm delete 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
       jsonrpc-qm delete --name report --status cancelled
     """
-    change(out, "delete", manager.delete_task, manager.delete_many, _deleted_line, **which)
+    one, many = manager.delete_task, manager.delete_many
+    change(out, "delete", "deleted", one, many, _deleted_line, **which)
 
 
 def _deleted_line(id: str, _: bool) -> str:

@@ -6,7 +6,12 @@ from collections.abc import Callable
 import click
 
 from jsonrpc_qm.cli.exits import FAILED
+from jsonrpc_qm.cli.options import said_option
 from jsonrpc_qm.cli.output import Output
+
+yes_option = said_option(
+    "--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."
+)
 
 
 def ask(out: Output, question: Callable[[], str], *, instead: str = "--yes") -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from jsonrpc_qm.cli.asking import ask
+from jsonrpc_qm.cli.asking import ask, yes_option
 from jsonrpc_qm.cli.each import for_each
-from jsonrpc_qm.cli.options import option
+from jsonrpc_qm.cli.options import option, said_option
 from jsonrpc_qm.cli.output import Output
 from jsonrpc_qm.cli.values import moment
 from jsonrpc_qm.cli.words import counted
@@ -19,16 +19,14 @@ def which_options(*statuses: str) -> Callable[[Command], Command]:
     """Take ids, or conditions: which tasks of these states to change."""
     options = (
         click.argument("ids", metavar="[ID]...", nargs=-1),
-        option("--all", "every", is_flag=True, help="All tasks that can be."),
+        said_option("--all", "every", is_flag=True, help="All tasks that can be."),
         option("--name", help="Tasks of this name."),
         option("--status", type=click.Choice(statuses), help="Tasks with this status."),
         option("--query", help="Tasks with this text in their id or parameters."),
         option("--since", type=moment, help="Tasks queued at this time or later."),
         option("--until", type=moment, help="Tasks queued before this time."),
         option("--dry-run", is_flag=True, help="Only say how many it would be."),
-        option(
-            "--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."
-        ),
+        yes_option,
     )
 
     def decorated(command: Command) -> Command:

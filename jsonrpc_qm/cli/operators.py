@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jsonrpc_qm.cli.asking import ask
+from jsonrpc_qm.cli.asking import ask, yes_option
 from jsonrpc_qm.cli.each import for_each
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, console
@@ -185,7 +185,7 @@ def resume(manager: "Client", out: Output, *, names: Sequence[str]) -> None:
     help="Only tasks with this status.",
 )
 @option("--older-than", type=duration, help="Only what was finished at least this long ago.")
-@option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
+@yes_option
 @manager_command
 def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
     """Delete finished tasks and print how many; asks before it does.

@@ -146,7 +146,13 @@ def _whole_detail(task: Task) -> "RenderableType":
 @option("--until", type=moment, help="Only tasks queued before this time.")
 @option("--limit", type=int, help="Tasks in a page, 1 to 1000.  [default: 50; with --all 1000]")
 @option("--cursor", help="Go on from here: the next_cursor of the page before.")
-@option("--all", "every", is_flag=True, help="All pages, one after the other.")
+@option(
+    "--all",
+    "every",
+    envvar="JSONRPC_QM_LIST_ALL",
+    is_flag=True,
+    help="All pages, one after the other.",
+)
 @option("--quiet", "-q", is_flag=True, help="Print ids only.")
 @manager_command
 def list_tasks(

@@ -57,8 +57,9 @@ JSONRPC_QM_URL for the manager. Errors are one line on stderr.
 
 \b
 Example:
-  jsonrpc-qm serve                                   # in one terminal
-  jsonrpc-qm queue hello '{"name": "Ada"}' --wait    # in another
+  jsonrpc-qm serve                            # in one terminal
+  jsonrpc-qm queue hello '{"name": "Ada"}'    # in another
+  jsonrpc-qm list
 
 \b
 Exit codes:

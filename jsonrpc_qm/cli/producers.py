@@ -101,12 +101,12 @@ def queue(
             out.line(task.id)
         return
     out.note(f"Queued {task.id}, waiting for its end.")
-    task = wait_until_finished(manager, task.id, wait_for)
+    task = wait_until_finished(manager, out, task.id, wait_for)
     if out.as_json:
         out.document(task)
     elif task.status == Status.COMPLETED:
         out.line(json_text(task.result))
-    end_as_the_task_did(task, out)
+    end_as_the_task_did(manager, task, out)
 
 
 @click.command("get")
@@ -122,10 +122,10 @@ def get(manager: "Client", out: Output, *, id: str, wait: bool, wait_for: float 
       jsonrpc-qm get 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f --wait
     """
     waits = wait or wait_for is not None
-    task = wait_until_finished(manager, id, wait_for) if waits else manager.get_task(id)
+    task = wait_until_finished(manager, out, id, wait_for) if waits else manager.get_task(id)
     out.show(task, _detail if out.on_terminal else _whole_detail)
     if waits:
-        end_as_the_task_did(task, out)
+        end_as_the_task_did(manager, task, out)
 
 
 def _detail(task: Task, *, whole: bool = False) -> "RenderableType":

@@ -9,7 +9,7 @@ from jsonrpc_qm.cli.asking import ask, yes_option
 from jsonrpc_qm.cli.each import for_each
 from jsonrpc_qm.cli.options import option, said_option
 from jsonrpc_qm.cli.output import Output
-from jsonrpc_qm.cli.values import moment
+from jsonrpc_qm.cli.values import moment_or_ago
 from jsonrpc_qm.cli.words import counted
 
 Command = Callable[..., None]
@@ -23,8 +23,18 @@ def which_options(*statuses: str) -> Callable[[Command], Command]:
         option("--name", help="Tasks of this name."),
         option("--status", type=click.Choice(statuses), help="Tasks with this status."),
         option("--query", help="Tasks with this text in their id or parameters."),
-        option("--since", type=moment, help="Tasks queued at this time or later."),
-        option("--until", type=moment, help="Tasks queued before this time."),
+        option(
+            "--since",
+            type=moment_or_ago,
+            metavar="TIME",
+            help="Tasks queued at this time or later; 1h is an hour ago.",
+        ),
+        option(
+            "--until",
+            type=moment_or_ago,
+            metavar="TIME",
+            help="Tasks queued before this time; 1h is an hour ago.",
+        ),
         option("--dry-run", is_flag=True, help="Only say how many it would be."),
         yes_option,
     )

@@ -9,7 +9,7 @@ import msgspec
 from jsonrpc_qm.cli.many import change, which_options
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, json_text
-from jsonrpc_qm.cli.values import duration, json_value, key_value, moment
+from jsonrpc_qm.cli.values import duration, json_value, key_value, moment, moment_or_ago
 from jsonrpc_qm.cli.waiting import end_as_the_task_did, wait_until_finished
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Status, Task
@@ -142,8 +142,18 @@ def _whole_detail(task: Task) -> "RenderableType":
 @option("--name", help="Only tasks of this name.")
 @option("--status", type=click.Choice([str(status) for status in Status]), help="Only these.")
 @option("--query", help="Only tasks with this text in their id or parameters.")
-@option("--since", type=moment, help="Only tasks queued at this time or later.")
-@option("--until", type=moment, help="Only tasks queued before this time.")
+@option(
+    "--since",
+    type=moment_or_ago,
+    metavar="TIME",
+    help="Only tasks queued at this time or later; 1h is an hour ago.",
+)
+@option(
+    "--until",
+    type=moment_or_ago,
+    metavar="TIME",
+    help="Only tasks queued before this time; 1h is an hour ago.",
+)
 @option("--limit", type=int, help="Tasks in a page, 1 to 1000.  [default: 50; with --all 1000]")
 @option("--cursor", help="Go on from here: the next_cursor of the page before.")
 @option(
@@ -163,7 +173,7 @@ def list_tasks(
     \b
     Examples:
       jsonrpc-qm list --status failed
-      jsonrpc-qm list --query '"month":3' --since 2030-01-31T08:00:00Z
+      jsonrpc-qm list --query '"month":3' --since 12h
     """
     if limit is None:
         limit = LARGEST_PAGE if every else PAGE
@@ -232,7 +242,7 @@ def retry(manager: "Client", out: Output, **which: Any) -> None:
     \b
     Examples:
       jsonrpc-qm retry 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
-      jsonrpc-qm retry --name report --status failed --since 2030-01-31T08:00:00Z
+      jsonrpc-qm retry --name report --status failed --since 12h
     """
     change(out, "retry", "retried", manager.retry, manager.retry_many, _retried_line, **which)
 

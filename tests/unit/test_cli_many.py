@@ -1,5 +1,7 @@
 """`retry`, `cancel` and `delete` of all tasks that meet some conditions, and what tells of one."""
 
+from datetime import timedelta
+
 import pytest
 
 from jsonrpc_qm.answers import Explanation, Reason, TaskTransition
@@ -48,6 +50,15 @@ def test_a_time_is_a_condition() -> None:
     manager = FakeManager()
     run_line("delete --since 2030-01-31T08:00:00.12Z --status failed --yes", manager)
     assert manager.call == ("delete_many", (), {"since": WHEN, "status": "failed", **NONE})
+
+
+@pytest.mark.parametrize("line", ["list", "retry --yes", "cancel --yes", "delete --yes"])
+def test_a_time_is_said_by_how_long_ago_it_is(line: str) -> None:
+    """As people think of it."""
+    manager = FakeManager()
+    assert run_line(f"{line} --since 2h --until 1h", manager).exit_code == 0
+    given = manager.call[2]
+    assert given["until"] - given["since"] == pytest.approx(timedelta(hours=1), abs=timedelta(0, 9))
 
 
 def test_all_must_be_said() -> None:

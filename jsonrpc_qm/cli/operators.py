@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from jsonrpc_qm.task import FINISHED
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from jsonrpc_qm.answers import TaskTransition
+    from jsonrpc_qm.answers import Reason, TaskTransition
     from jsonrpc_qm.client.sync import Client
 
 
@@ -134,8 +135,21 @@ def explain(manager: "Client", out: Output, *, id: str) -> None:
     if out.as_json:
         out.document(explanation)
         return
+    now = datetime.now(UTC)
     for reason in explanation.reasons:
-        out.line(f"{explanation.status}: {printable(reason.message)}")
+        out.line(_reason_line(explanation.status, reason, now))
+
+
+def _reason_line(status: str, reason: "Reason", now: datetime) -> str:
+    line = printable(reason.message)
+    # The one that says how it ended has the status in it.
+    if reason.code != "finished":
+        line = f"{status}: {line}"
+    if reason.until is not None:
+        from jsonrpc_qm.cli.tables import age
+
+        line += f" (in {age((reason.until - now).total_seconds())})"
+    return line
 
 
 @click.command("drain")

@@ -30,10 +30,11 @@ def _running(record: Record) -> list[Reason]:
     worker = "a worker that gave no name" if record.worker is None else record.worker
     assert record.lease_expires_at is not None
     until = datetime_of(record.lease_expires_at)
-    running = Reason(code="running", message=f"{worker} runs it", until=until)
+    message = f"{worker} runs it; its lease ends unless the worker extends it"
+    running = Reason(code="running", message=message, until=until)
     if not record.cancel_requested:
         return [running]
-    asked = Reason(code="cancel_requested", message=f"{worker} is asked to stop", until=until)
+    asked = Reason(code="cancel_requested", message=f"{worker} is asked to stop")
     return [asked, running]
 
 

@@ -139,11 +139,13 @@ async def test_a_task_that_runs_tells_its_worker(call: Caller) -> None:
     [running] = (await call("explain", "a"))["reasons"]
     assert running == {
         "code": "running",
-        "message": "w runs it",
+        "message": "w runs it; its lease ends unless the worker extends it",
         "until": held["lease_expires_at"],
     }
     await call("cancel", "a")
-    assert await codes(call, "a") == ["cancel_requested", "running"]
+    [asked, still_running] = (await call("explain", "a"))["reasons"]
+    assert asked == {"code": "cancel_requested", "message": "w is asked to stop", "until": None}
+    assert still_running == running
     await call("fail", "a", held["token"], ERROR)
     assert (await call("explain", "a"))["status"] == "cancelled"
     assert await codes(call, "a") == ["finished"]

@@ -1,6 +1,6 @@
 """`retry`, `cancel` and `delete` of all tasks that meet some conditions, and what tells of one."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -124,3 +124,22 @@ def test_an_explanation_is_a_line_a_reason() -> None:
     assert shown.splitlines()[0] == "queued: a is paused"
     assert len(shown.splitlines()) == 2
     assert '"code":"paused"' in run("explain", ID, "--json").stdout.replace(" ", "")
+
+
+def explained(status: str, *reasons: Reason) -> list[str]:
+    """The lines in which a task is explained."""
+    explanation = Explanation(id=ID, status=status, reasons=list(reasons))
+    return run("explain", ID, manager=FakeManager(explain=explanation)).stdout.splitlines()
+
+
+def test_a_finished_task_is_explained_without_its_status() -> None:
+    """Which the reason itself says."""
+    reason = Reason(code="finished", message="it failed: KeyError: 'x'")
+    assert explained("failed", reason) == ["it failed: KeyError: 'x'"]
+
+
+def test_what_ends_by_itself_is_explained_with_when() -> None:
+    """In the units of all ages."""
+    until = datetime.now(UTC) + timedelta(hours=3, seconds=30)
+    reason = Reason(code="running", message="w runs it", until=until)
+    assert explained("started", reason) == ["started: w runs it (in 3h)"]

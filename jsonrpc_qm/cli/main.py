@@ -52,14 +52,15 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
 HELP = """
 A durable task queue: JSON-RPC 2.0 over HTTP, and workers that pull.
 
-Every option can also be set by the environment variable beside it in --help:
+Options can also be set by the environment variables beside them in --help:
 JSONRPC_QM_<COMMAND>_<OPTION>, or JSONRPC_QM_<OPTION> where several commands share it, such as
 JSONRPC_QM_URL for the manager. Errors are one line on stderr.
 
 \b
 Example:
-  jsonrpc-qm serve                                   # in one terminal
-  jsonrpc-qm queue hello '{"name": "Ada"}' --wait    # in another
+  jsonrpc-qm serve                            # in one terminal
+  jsonrpc-qm queue hello '{"name": "Ada"}'    # in another
+  jsonrpc-qm list
 
 \b
 Exit codes:

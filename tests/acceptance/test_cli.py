@@ -108,7 +108,7 @@ def test_json_is_exactly_what_the_manager_answers(line: Line, rpc: Rpc) -> None:
     token = str(claimed["token"])
     done = line.json("complete", queued["id"], token, "[1.0, 1e300]")
     assert done == rpc("get_task", id=queued["id"])
-    assert line.json("purge") == 1
+    assert line.json("purge", "--yes") == 1
 
 
 def test_a_task_from_queue_to_delete(line: Line) -> None:
@@ -172,8 +172,9 @@ def nobody() -> Iterator[str]:
 
 COMMANDS = [
     "queue a", "get x", "list", "cancel x y", "retry x", "delete x", "stats", "stats --watch",
-    "workers", "drain w", "pause a", "resume a", "purge", "claim a", "complete x 1", "release x 1",
-    "fail x 1 --message m", "heartbeat x 1", "discover", "get x --wait", "list --all --json",
+    "workers", "drain w", "pause a", "resume a", "purge --yes", "claim a", "complete x 1",
+    "release x 1", "fail x 1 --message m", "heartbeat x 1", "discover", "get x --wait",
+    "list --all --json",
 ]  # fmt: skip
 
 
@@ -397,7 +398,7 @@ def test_purge_asks_on_a_terminal(manager: ManagerProcess, rpc: Rpc) -> None:
     rpc("cancel", id="a")
     for answer, code, left in (("n", 1, 1), ("y", 0, 0)):
         with closing(Terminal("purge", "--status", "cancelled", url=manager.url)) as terminal:
-            terminal.read_until("Delete all cancelled tasks? [y/N]")
+            terminal.read_until("Delete 1 cancelled task? [y/N]")
             terminal.type(f"{answer}\n")
             assert terminal.read_to_the_end() == code
         assert len(rpc("list_tasks")["tasks"]) == left

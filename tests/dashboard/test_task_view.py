@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jsonrpc_qm import Client
-from tests.dashboard.browsers import picture
+from tests.dashboard.browsers import PHONE, picture
 from tests.dashboard.conftest import OpenPage
 
 pytestmark = pytest.mark.timeout(120)
@@ -56,3 +56,17 @@ def test_what_a_task_queued_is_linked(manager: Client, open_page: OpenPage) -> N
     picture(page, "continuations")
     page.get_by_role("link", name="second").click()
     page.get_by_role("heading", name="second").wait_for()
+
+
+def test_a_history_can_be_read_on_a_phone(manager: Client, open_page: OpenPage) -> None:
+    """Its steps are cards: why a task failed has the width of the page."""
+    task = manager.queue("hello", max_attempts=1)
+    (held,) = manager.claim(["hello"], worker="worker-eu-central-1a-7f9c6d5b8-x2x4q.example.org")
+    message = "the database of the ledger does not answer within 30 seconds"
+    manager.fail(held.id, held.token, {"type": "ConnectionError", "message": message})
+    page = open_page(f"#/tasks/{task.id}", viewport=PHONE, is_mobile=True, has_touch=True)
+    why = page.locator("table.history td.wide", has_text="ConnectionError")
+    why.wait_for()
+    assert why.evaluate("(cell) => cell.clientWidth") > PHONE["width"] * 0.8
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    picture(page, "history-phone")

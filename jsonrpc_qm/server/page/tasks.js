@@ -5,6 +5,7 @@ import { Filter, filterOf } from "./filter.js";
 import { html } from "./html.js";
 import { beginningOf } from "./json.js";
 import { LiveView } from "./live-view.js";
+import { Name } from "./name.js";
 import { batch, call, orNothing } from "./rpc.js";
 import { to } from "./route.js";
 import { FINISHED, Status } from "./status.js";
@@ -176,8 +177,9 @@ function Row({ task, selected, select }) {
       />
     </td>
     <th scope="row">
-      <a href=${to(["tasks", task.id])}>${shown(task.name)}</a>
-      <span class="id" title=${task.id}>${ending(task.id)}</span>
+      <${Name} name=${task.name} address=${to(["tasks", task.id])}>
+        <span class="id" title=${task.id}>${ending(task.id)}</span>
+      <//>
     </th>
     <td class="state"><${Status} task=${task} /></td>
     <td class="number" data-label="attempts">${`${task.attempts}/${task.max_attempts}`}</td>

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from jsonrpc_qm import Client
@@ -25,6 +27,18 @@ def test_why_a_task_does_not_run_is_told(manager: Client, open_page: OpenPage) -
     picture(page, "waiting-task")
     manager.resume("hello")
     page.get_by_text("hello is paused").wait_for(state="detached")
+
+
+def test_who_runs_a_task_and_until_when_is_told(manager: Client, open_page: OpenPage) -> None:
+    """What ends by itself is the lease, not the task."""
+    task = manager.queue("hello")
+    manager.claim(["hello"], worker="host-1", lease=3600)
+    page = open_page(f"#/tasks/{task.id}")
+    said = page.locator(".reasons li", has_text="host-1 runs it")
+    said.filter(has_text=re.compile(r"\(its lease ends in (1h|59m)\)")).wait_for()
+    manager.cancel(task.id)
+    asked = page.locator(".reasons li", has_text="host-1 is asked to stop")
+    asked.filter(has_text="its lease ends in").wait_for()
 
 
 def test_a_task_has_its_history(manager: Client, open_page: OpenPage) -> None:

@@ -54,25 +54,6 @@ def test_the_overview_has_a_row_a_name_and_a_worker(manager: Client, open_page: 
     picture(page, "overview")
 
 
-def test_the_overview_is_live(manager: Client, open_page: OpenPage) -> None:
-    """What others do is seen without a reload, and what has the focus keeps it."""
-    page = open_page()
-    page.get_by_text("No tasks yet").wait_for()
-    page.evaluate("window.sameAsEver = true")
-    manager.queue("hello")
-    button = page.get_by_role("button", name="Pause hello")
-    button.focus()
-    for _ in range(3):
-        manager.queue("hello")
-    page.locator("td.queued", has_text="4").wait_for()
-    (task,) = manager.claim(["hello"])
-    page.locator("td.started", has_text="1").wait_for()
-    manager.complete(task.id, task.token)
-    page.locator("td.completed", has_text="1").wait_for()
-    assert page.evaluate("document.activeElement.textContent").split() == ["Pause", "hello"]
-    assert page.evaluate("window.sameAsEver")
-
-
 def test_rates_are_lines(
     manager: Client, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,27 +261,6 @@ def test_a_hostile_task_is_nothing_but_text(manager: Client, open_page: OpenPage
     assert not page.evaluate("window.hurt")
 
 
-def test_a_hidden_tab_costs_nothing(
-    manager: Client, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its stream is closed and it asks for nothing, until it is looked at again."""
-    page = open_page()
-    page.locator(".live.live").wait_for()
-    page.evaluate(
-        """Object.defineProperty(document, "hidden", {get: () => window.away, configurable: true});
-        window.away = true; document.dispatchEvent(new Event("visibilitychange"))"""
-    )
-    page.wait_for_timeout(600)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    manager.queue("hello")
-    page.wait_for_timeout(1500)
-    assert not asked
-    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
-    page.get_by_role("link", name="hello").wait_for()
-    page.locator(".live.live").wait_for()
-
-
 def test_keys_do_what_the_list_of_keys_says(manager: Client, open_page: OpenPage) -> None:
     """From the overview to a task and its selection without a mouse."""
     some_tasks(manager)
@@ -355,23 +315,6 @@ def test_a_phone_shows_all_without_scrolling_sideways(
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     picture(page, f"{view}-phone")
-
-
-def test_a_manager_that_goes_and_comes_back_is_noticed(
-    manager: Client, open_page: OpenPage
-) -> None:
-    """What was shown stays, with a word that it is old."""
-    manager.queue("hello")
-    page = open_page()
-    page.get_by_role("link", name="hello").wait_for()
-    page.route("**/rpc", lambda route: route.fulfill(status=502, body=""))
-    manager.queue("hello")
-    page.get_by_role("alert").get_by_text("Out of date").wait_for()
-    assert page.get_by_role("link", name="hello").count()
-    page.unroute("**/rpc")
-    manager.queue("hello")
-    page.get_by_role("alert").wait_for(state="detached")
-    page.locator("td.queued", has_text="3").wait_for()
 
 
 def test_names_are_sorted_by_any_column(manager: Client, open_page: OpenPage) -> None:

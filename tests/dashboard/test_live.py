@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(120)
 def test_the_overview_is_live(manager: Client, open_page: OpenPage) -> None:
     """What others do is seen without a reload, and what has the focus keeps it."""
     page = open_page()
-    page.get_by_text("No tasks yet").wait_for()
+    page.get_by_text("There are no tasks").wait_for()
     page.evaluate("window.sameAsEver = true")
     manager.queue("hello")
     button = page.get_by_role("button", name="Pause hello")

@@ -54,6 +54,19 @@ def test_the_overview_has_a_row_a_name_and_a_worker(manager: Client, open_page: 
     picture(page, "overview")
 
 
+@pytest.mark.parametrize("address", ["", "#/tasks"])
+def test_without_tasks_it_is_told_how_to_queue_one(
+    open_page: OpenPage, url: str, address: str
+) -> None:
+    """By the form, and by a command that finds this manager."""
+    page = open_page(address)
+    page.get_by_text(f"""queue hello '{{"name": "Ada"}}' --manager {url}""").wait_for()
+    picture(page, f"no-tasks{address.replace('#/', '-')}")
+    assert not page.get_by_text("No tasks match.").count()
+    page.get_by_role("link", name="Queue one").click()
+    page.get_by_label("Parameters").wait_for()
+
+
 def test_rates_are_lines(
     manager: Client, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

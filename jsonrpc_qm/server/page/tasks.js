@@ -6,6 +6,7 @@ import { html } from "./html.js";
 import { beginningOf } from "./json.js";
 import { LiveView } from "./live-view.js";
 import { Name } from "./name.js";
+import { NoTasks } from "./no-tasks.js";
 import { batch, call, orNothing } from "./rpc.js";
 import { to } from "./route.js";
 import { FINISHED, Status } from "./status.js";
@@ -98,6 +99,7 @@ class List extends LiveView {
         <${Bulk}
           which=${selected.size ? { ids: [...selected] } : filter}
           described=${describedBy(selected.size, filter)}
+          none=${!rows.length && next === null && !params.cursor}
           changed=${() => this.refresh()}
         />
         ${held &&
@@ -112,11 +114,16 @@ class List extends LiveView {
             select=${(ids, on) => this.select(ids, on)}
             point=${(pointed) => this.point(pointed)}
           />`
-        : html`<p class="nothing">No tasks match.</p>`}
+        : html`<${Nothing} params=${params} />`}
       ${searching && html`<${Searching} rows=${rows} stop=${() => (this.stopped = true)} />`}
       <${Pager} params=${params} next=${searching ? null : next} shown=${rows.length} />
     `;
   }
+}
+
+function Nothing({ params }) {
+  if (!Object.keys(params).length) return html`<${NoTasks} />`;
+  return html`<p class="nothing">No tasks match.</p>`;
 }
 
 function Searching({ rows, stop }) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,6 +133,27 @@ def test_tasks_are_listed_and_filtered(manager: Client, open_page: OpenPage) -> 
     page.get_by_role("link", name="Clear").click()
     page.locator("main tbody tr").nth(6).wait_for()
     assert page.get_by_label("Name").input_value() == ""
+
+
+def test_a_list_tells_when_what_it_lists_has_happened(manager: Client, open_page: OpenPage) -> None:
+    """Of failed tasks when they failed, of queued ones when they were queued."""
+    some_tasks(manager)
+    (failed,) = manager.list_tasks(status="failed").tasks
+    (started,) = manager.list_tasks(status="started").tasks
+    queued = manager.list_tasks(status="queued").tasks[0]
+    page = open_page("#/tasks")
+    for status, heading, task, moment in (
+        ("", "When", started, started.started_at),
+        ("failed", "Finished", failed, failed.finished_at),
+        ("started", "Started", started, started.started_at),
+        ("queued", "Queued", queued, queued.created_at),
+    ):
+        page.get_by_label("Status").select_option(status)
+        page.locator("thead th", has_text=re.compile(f"^{heading}$")).wait_for()
+        row = page.locator("main tbody tr", has=page.locator(f"[title='{task.id}']"))
+        told = row.locator("time").first.get_attribute("datetime")
+        assert told is not None
+        assert datetime.fromisoformat(told) == moment
 
 
 def test_a_long_list_has_pages(manager: Client, open_page: OpenPage) -> None:

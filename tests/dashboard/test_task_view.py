@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta, timezone
 
 import pytest
 
@@ -39,6 +40,34 @@ def test_who_runs_a_task_and_until_when_is_told(manager: Client, open_page: Open
     manager.cancel(task.id)
     asked = page.locator(".reasons li", has_text="host-1 is asked to stop")
     asked.filter(has_text="its lease ends in").wait_for()
+
+
+def test_times_are_told_whole(manager: Client, open_page: OpenPage) -> None:
+    """With their zone, so that a picture of the page says when; a phone has room for them."""
+    task = manager.queue("hello", max_attempts=1)
+    (held,) = manager.claim(["hello"])
+    failed = manager.fail(held.id, held.token, {"type": "ValueError", "message": "no data"})
+    assert failed.finished_at is not None
+    zone = timezone(timedelta(hours=-9, minutes=-30))
+    said = f"{failed.finished_at.astimezone(zone):%Y-%m-%d %H:%M:%S} UTC-09:30"
+    page = open_page(f"#/tasks/{task.id}", viewport=PHONE, timezone_id="Pacific/Marquesas")
+    page.locator(".fields time", has_text=said).first.wait_for()
+    page.locator("table.history time", has_text=said).first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    picture(page, "times-phone")
+
+
+def test_a_traceback_is_copied(manager: Client, open_page: OpenPage) -> None:
+    """As it came, for a report or a chat."""
+    task = manager.queue("hello", max_attempts=1)
+    (held,) = manager.claim(["hello"])
+    traceback = "Traceback:\n  line 1\nValueError: no data\u202e"
+    error = {"type": "ValueError", "message": "no data", "traceback": traceback}
+    manager.fail(held.id, held.token, error)
+    page = open_page(f"#/tasks/{task.id}", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy Traceback").click()
+    page.get_by_text("Traceback copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == traceback
 
 
 def test_a_task_has_its_history(manager: Client, open_page: OpenPage) -> None:

@@ -46,7 +46,7 @@ export function History({ history }) {
       <tbody>
         ${history.map(
           (step, place) => html`<tr key=${place}>
-            <td><${Moment} time=${step.at} /></td>
+            <td><${Moment} time=${step.at} whole /></td>
             <td class="number" data-label="after">
               ${place ? exactly(between(history[place - 1].at, step.at)) : dash}
             </td>

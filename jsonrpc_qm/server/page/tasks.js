@@ -9,8 +9,8 @@ import { Name } from "./name.js";
 import { NoTasks } from "./no-tasks.js";
 import { batch, call, orNothing } from "./rpc.js";
 import { to } from "./route.js";
-import { FINISHED, Status } from "./status.js";
-import { shown } from "./text.js";
+import { FINISHED, Status, latest } from "./status.js";
+import { sentence, shown } from "./text.js";
 import { Moment, between, duration, exactly, now } from "./time.js";
 import { Trouble } from "./trouble.js";
 
@@ -110,6 +110,7 @@ class List extends LiveView {
       ${rows.length || searching
         ? html`<${Table}
             rows=${rows}
+            status=${filter.status}
             selected=${selected}
             select=${(ids, on) => this.select(ids, on)}
             point=${(pointed) => this.point(pointed)}
@@ -138,7 +139,7 @@ async function asTheyAre(rows) {
   return rows.map((task, place) => orNothing(found[place]) ?? task);
 }
 
-function Table({ rows, selected, select, point }) {
+function Table({ rows, status, selected, select, point }) {
   const ids = rows.map((task) => task.id);
   const all = ids.length > 0 && ids.every((id) => selected.has(id));
   return html`<table class="tasks cards">
@@ -155,7 +156,7 @@ function Table({ rows, selected, select, point }) {
         <th scope="col">Task</th>
         <th scope="col">Status</th>
         <th scope="col" class="number">Attempts</th>
-        <th scope="col">Queued</th>
+        <th scope="col">${status ? sentence(latest({ status })[0]) : "When"}</th>
         <th scope="col" class="number">Took</th>
         <th scope="col">Parameters, or the error</th>
       </tr>
@@ -174,6 +175,7 @@ function Table({ rows, selected, select, point }) {
 }
 
 function Row({ task, selected, select }) {
+  const [happened, when] = latest(task);
   return html`<tr aria-selected=${selected} class=${selected ? "selected" : ""}>
     <td class="check">
       <input
@@ -190,7 +192,7 @@ function Row({ task, selected, select }) {
     </th>
     <td class="state"><${Status} task=${task} /></td>
     <td class="number" data-label="attempts">${`${task.attempts}/${task.max_attempts}`}</td>
-    <td data-label="queued"><${Moment} time=${task.created_at} /></td>
+    <td data-label=${happened}><${Moment} time=${when} /></td>
     <td class="number" data-label="took">${took(task)}</td>
     <td class="preview">${preview(task)}</td>
   </tr>`;
@@ -225,7 +227,7 @@ function Pager({ params, next, shown: rows }) {
     ${cursor &&
     newer !== undefined &&
     html`<a class="button" href=${to(["tasks"], { ...filter, cursor: newer })}>Newer</a>`}
-    <span>${rows} shown</span>
+    <span>${rows} shown${rows > 1 && ", those queued last first"}</span>
     ${next && html`<a class="button" href=${to(["tasks"], { ...filter, cursor: next })}>Older</a>`}
   </nav>`;
 }

@@ -16,7 +16,7 @@ from tests.dashboard.browsers import PHONE, picture
 from tests.dashboard.conftest import OpenPage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -114,6 +114,24 @@ def test_a_worker_is_drained_after_a_question(manager: Client, open_page: OpenPa
     page.get_by_role("dialog").get_by_role("button", name="Drain").click()
     page.locator(".badge", has_text="draining").wait_for()
     assert manager.workers()[0].drain
+
+
+def test_silent_workers_are_counted_apart(manager: Client, open_page: OpenPage) -> None:
+    """Those not heard of for a minute; the manager remembers them for longer."""
+    for worker in ("host-1", "host-2", "host-3"):
+        manager.claim(["hello"], worker=worker, wait=0)
+    page = open_page()
+    page.locator(".about", has_text="3 workers, memory").wait_for()
+
+    def hush(route: Route) -> None:
+        body = route.fetch().text()
+        seen = re.compile(r'("worker":"host-2".*?"last_seen":")\d{4}')
+        route.fulfill(body=seen.sub(r"\g<1>2020", body))
+
+    page.route("**/rpc", hush)
+    manager.queue("hello")
+    page.locator(".about", has_text="2 workers and 1 silent, memory").wait_for()
+    assert "silent" in row(page, "host-2")
 
 
 def test_tasks_are_listed_and_filtered(manager: Client, open_page: OpenPage) -> None:

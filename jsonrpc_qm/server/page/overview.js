@@ -8,9 +8,9 @@ import { Trouble } from "./trouble.js";
 import { batch, orNothing, orThrow } from "./rpc.js";
 import { to } from "./route.js";
 import { Sparkline, perSecond, recently } from "./sparkline.js";
-import { count, plural, rate, shown } from "./text.js";
+import { count, rate, shown } from "./text.js";
 import { duration } from "./time.js";
-import { WorkersTable } from "./workers-table.js";
+import { WorkersTable, numberOf } from "./workers-table.js";
 
 const RUNNING_SHOWN = 100;
 const CHART_STEPS = 180;
@@ -66,7 +66,7 @@ export class Overview extends LiveView {
       <${WorkersTable} workers=${workers} running=${running} changed=${() => this.ask()} />
       <p class="about">
         jsonrpc-qm ${shown(stats.manager.version)}, up ${duration(stats.manager.uptime)}, ${" "}
-        ${plural(stats.workers, "worker")}, ${shown(stats.manager.storage)}
+        ${numberOf(workers)}, ${shown(stats.manager.storage)}
       </p>
     `;
   }

@@ -6,7 +6,7 @@ import { Name } from "./name.js";
 import { attempt } from "./notice.js";
 import { call } from "./rpc.js";
 import { to } from "./route.js";
-import { count, shown } from "./text.js";
+import { count, plural, shown } from "./text.js";
 import { Moment, duration, now } from "./time.js";
 
 const SHOWN = 4;
@@ -46,14 +46,23 @@ export function WorkersTable({ workers, running, changed }) {
   </section>`;
 }
 
+function isSilent({ last_seen }) {
+  return (now() - Date.parse(last_seen)) / 1000 > SILENT_AFTER;
+}
+
+// "2 workers and 1 silent".
+export function numberOf(workers) {
+  const silent = workers.filter(isSilent).length;
+  return plural(workers.length - silent, "worker") + (silent ? ` and ${count(silent)} silent` : "");
+}
+
 function Row({ worker, tasks, changed }) {
   const names = shown(worker.names.join(", "));
-  const silence = (now() - Date.parse(worker.last_seen)) / 1000;
   return html`<tr>
     <th scope="row">
       <${Name} name=${worker.worker}>
         ${worker.drain && html`<span class="badge">draining</span>`}
-        ${silence > SILENT_AFTER && html`<span class="badge quiet">silent</span>`}
+        ${isSilent(worker) && html`<span class="badge quiet">silent</span>`}
       <//>
     </th>
     <td data-label="seen"><${Moment} time=${worker.last_seen} /></td>

@@ -4,7 +4,7 @@ import { html } from "./html.js";
 import { to } from "./route.js";
 import { Status } from "./status.js";
 import { shown } from "./text.js";
-import { Moment, between, exactly } from "./time.js";
+import { Moment, between, exactly, now } from "./time.js";
 
 export function Reasons({ status, reasons }) {
   if (!reasons?.length) return null;
@@ -14,18 +14,26 @@ export function Reasons({ status, reasons }) {
       ${reasons.map(
         ({ code, message, until }) => html`<li key=${code}>
           <span class="badge">${shown(code.replaceAll("_", " "))}</span> ${shown(message)}
-          ${until && html` (<${Moment} time=${until} />)`}
+          ${until && html` (<${Until} code=${code} time=${until} />)`}
         </li>`,
       )}
     </ul>
   </section>`;
 }
 
+// When a reason ends by itself; a worker's is its lease, which it may extend.
+function Until({ code, time }) {
+  const when = html`<${Moment} time=${time} />`;
+  if (code !== "running" && code !== "cancel_requested") return when;
+  return html`its lease ${Date.parse(time) > now() ? "ends" : "ended"} ${when}`;
+}
+
 export function History({ history }) {
   if (!history?.length) return null;
+  const dash = html`<span class="none">–</span>`;
   return html`<section>
     <h2>History</h2>
-    <table class="history">
+    <table class="history cards">
       <thead>
         <tr>
           <th scope="col">When</th>
@@ -38,10 +46,12 @@ export function History({ history }) {
       <tbody>
         ${history.map(
           (step, place) => html`<tr key=${place}>
-            <td><${Moment} time=${step.at} /></td>
-            <td class="number">${place ? exactly(between(history[place - 1].at, step.at)) : ""}</td>
-            <td><span class=${`status ${step.to}`}>${step.to}</span></td>
-            <td>${step.worker ? shown(step.worker) : html`<span class="none">–</span>`}</td>
+            <td><${Moment} time=${step.at} whole /></td>
+            <td class="number" data-label="after">
+              ${place ? exactly(between(history[place - 1].at, step.at)) : dash}
+            </td>
+            <td class="state"><span class=${`status ${step.to}`}>${step.to}</span></td>
+            <td class="worker" data-label="worker">${step.worker ? shown(step.worker) : dash}</td>
             <td class="wide">${step.reason ? shown(step.reason) : ""}</td>
           </tr>`,
         )}

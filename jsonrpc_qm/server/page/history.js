@@ -4,7 +4,7 @@ import { html } from "./html.js";
 import { to } from "./route.js";
 import { Status } from "./status.js";
 import { shown } from "./text.js";
-import { Moment, between, exactly, now } from "./time.js";
+import { Moment, between, exactly } from "./time.js";
 
 export function Reasons({ status, reasons }) {
   if (!reasons?.length) return null;
@@ -14,18 +14,11 @@ export function Reasons({ status, reasons }) {
       ${reasons.map(
         ({ code, message, until }) => html`<li key=${code}>
           <span class="badge">${shown(code.replaceAll("_", " "))}</span> ${shown(message)}
-          ${until && html` (<${Until} code=${code} time=${until} />)`}
+          ${until && html` (<${Moment} time=${until} />)`}
         </li>`,
       )}
     </ul>
   </section>`;
-}
-
-// When a reason ends by itself; a worker's is its lease, which it may extend.
-function Until({ code, time }) {
-  const when = html`<${Moment} time=${time} />`;
-  if (code !== "running" && code !== "cancel_requested") return when;
-  return html`its lease ${Date.parse(time) > now() ? "ends" : "ended"} ${when}`;
 }
 
 export function History({ history }) {

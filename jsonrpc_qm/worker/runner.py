@@ -250,7 +250,7 @@ class Runner:
         self._release_waiting()
         self._wait_for(lambda: not self._running, lambda: self._deadline)
         if self._running:
-            logger.warning("%d tasks did not finish, so they are released", len(self._running))
+            logger.warning("released, as not finished in time: %d", len(self._running))
             for attempt in self._running.copy():
                 attempt.stop(Stop.SHUTDOWN)
             patience = monotonic() + LAST_WORDS if self._deadline else 0.0

@@ -9,14 +9,24 @@ one transaction over all of them.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.storage.base import Parts, Storage
 
-Answers = list[list[list[Any]] | QueueError]
+Answer = list[list[Any]] | QueueError
+Answers = list[Answer]
+
+T = TypeVar("T")
+
+
+def told(operation: Operation[T], answer: Answer) -> T:
+    """What an operation answers its caller; a refusal is raised."""
+    if isinstance(answer, QueueError):
+        raise answer
+    return operation.answer(*answer)
 
 
 class Share:
@@ -64,15 +74,6 @@ class Division:
         if claims:
             run.carry_out(_all_parts(self._parts, operations, claims), claims)
         return run.answers()
-
-    def perform(self, operations: Sequence[Operation[Any]]) -> list[Any]:
-        """Carry operations out; what each answers its caller, or the first refusal raised."""
-        answered: list[Any] = []
-        for operation, answer in zip(operations, self.execute(operations), strict=True):
-            if isinstance(answer, QueueError):
-                raise answer
-            answered.append(operation.answer(*answer))
-        return answered
 
 
 class _Run:

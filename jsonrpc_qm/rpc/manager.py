@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from jsonrpc_qm import params as p
 from jsonrpc_qm.answers import Explanation, Rates
-from jsonrpc_qm.division import Division
+from jsonrpc_qm.division import Division, told
 from jsonrpc_qm.errors import QueueError, TaskNotFound
 from jsonrpc_qm.moments import datetime_of
 from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Rules
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.explaining import explained
 from jsonrpc_qm.rpc.many import change_many, listing_of
-from jsonrpc_qm.storage.base import NameStats, Page, Storage, WorkerRow
+from jsonrpc_qm.storage.base import WORKER_GONE, NameStats, Page, Storage, WorkerRow
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.version import VERSION
 
@@ -80,7 +80,7 @@ class Manager(ABC):
         record, now = await self.stored(call.id), self.storage.now()
         stats = (await self.read(self.storage.stats, now)).get(record.name, NameStats())
         waiting = self.is_waited_for(record.name)
-        return explained(record, now, stats, await self.workers(), waiting=waiting)
+        return explained(record, now, stats, await self.living_workers(), waiting=waiting)
 
     async def rates(self, call: p.RatesParams) -> Rates:
         return Rates(interval=10.0, until=datetime_of(self.storage.now()), names={})
@@ -122,6 +122,11 @@ class Manager(ABC):
     async def workers(self) -> list[WorkerRow]:
         return await self.read(self.storage.workers)
 
+    async def living_workers(self) -> list[WorkerRow]:
+        """Those that were heard of within WORKER_GONE."""
+        since = self.storage.now() - WORKER_GONE
+        return [row for row in await self.workers() if row.last_seen >= since]
+
     async def drain(self, call: p.DrainParams) -> bool:
         return await self.write(self.rules.drain(call))
 
@@ -160,8 +165,8 @@ class LocalManager(Manager):
         self._division = Division(storage)
 
     async def write(self, operation: Operation[T]) -> T:
-        answer: T = self._division.perform([operation])[0]
-        return answer
+        [answer] = self._division.execute([operation])
+        return told(operation, answer)
 
     async def read(self, read: Callable[..., T], *args: Any) -> T:
         return read(*args)
@@ -188,11 +193,14 @@ class LocalManager(Manager):
     async def report(
         self, call: p.ReportParams, alive: Callable[[], bool]
     ) -> tuple[list[Ended], list[Record]]:
-        operations: list[Operation[Any]] = [self.rules.report(call)]
-        if call.names is not None:
-            operations.append(self.rules.claim(call))
-        ended, *claimed = self._division.perform(operations)
-        return ended, claimed[0] if claimed else []
+        report = self.rules.report(call)
+        if call.names is None:
+            return await self.write(report), []
+        claim = self.rules.claim(call)
+        reported, claimed = self._division.execute([report, claim])
+        ended = told(report, reported)
+        # What has ended is told all the same: the caller would take it for undone.
+        return ended, [] if isinstance(claimed, QueueError) else told(claim, claimed)
 
     async def heartbeat(
         self, call: p.HeartbeatParams

@@ -337,7 +337,11 @@ class Service(Manager):
         except BaseException:
             self._abandon(claimed)
             raise
-        return ended, claim.answer(*await self._received(claimed))
+        try:
+            return ended, claim.answer(*await self._received(claimed))
+        except QueueError:
+            # What has ended is told all the same: the caller would take it for undone.
+            return ended, []
 
     async def rates(self, call: p.RatesParams) -> Rates:
         return self._rates.rates(call.name)

@@ -18,7 +18,14 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainErr
 
 from jsonrpc_qm.storage.redis_keys import Keys
 from jsonrpc_qm.storage.redis_reads import Command
-from jsonrpc_qm.storage.redis_server import FAULTS, RedisServer, settings_of
+from jsonrpc_qm.storage.redis_server import (
+    FAULTS,
+    LOST,
+    PAUSES,
+    RedisServer,
+    Script,
+    settings_of,
+)
 from jsonrpc_qm.storage.redis_shards import SHARDS, common_begin
 
 T = TypeVar("T")
@@ -43,6 +50,9 @@ class RedisClusterServer(RedisServer):
     shards = SHARDS
 
     _maker = RedisCluster
+    _tries_again = len(PAUSES)
+    # By then the driver has looked which node is the one to ask.
+    _passing = (*LOST, ClusterDownError)
     _client: RedisCluster
 
     def __init__(self, url: str) -> None:
@@ -75,10 +85,15 @@ class RedisClusterServer(RedisServer):
                     replies[place] = reply
             return replies
 
-    def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        with self.translated():
-            self._check(self._client.get_node_from_key(keys[0]))
-        return super().script(name, keys, args)
+    def _script(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        node = self._client.get_node_from_key(keys[0])
+        self._check(node)
+        # To a node that is named the driver sends once.
+        send = partial(self._client.execute_command, target_nodes=node)
+        try:
+            return send("EVALSHA", script.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return send("EVAL", script.text, len(keys), *keys, *args)
 
     def _check(self, node: ClusterNode) -> None:
         """See that nobody waits for a node that stands still."""

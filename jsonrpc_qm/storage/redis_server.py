@@ -1,8 +1,10 @@
 """The Redis that holds a queue: connections, clock, scripts, and what its settings promise."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -33,8 +35,9 @@ DEFAULT_PREFIX = "jsonrpc-qm"
 TIMEOUT = 5.0
 """Seconds that a reply may take."""
 
-TRIES_AGAIN = 3
-"""How often what met no server is sent again. A commit too: its mark tells when it was done."""
+PAUSES = (0.1, 0.2, 0.4)
+"""Seconds after which what met no server is sent again, each time. A commit too: its mark tells
+when it was done."""
 
 FAULTS = (redis.RedisError, RedisClusterException, OSError)
 """What the driver raises when a server can't be used."""
@@ -45,7 +48,7 @@ LOST = (redis.ConnectionError, redis.TimeoutError)
 T = TypeVar("T")
 
 
-class _Script:
+class Script:
     """One of lua/, sent once to each server and called by its digest."""
 
     def __init__(self, *names: str) -> None:
@@ -56,11 +59,11 @@ class _Script:
 
 
 SCRIPTS = {
-    "work": _Script("changes", "complete", "claim", "work"),
-    "commit": _Script("changes", "commit"),
-    "prepare": _Script("changes", "prepare"),
-    "settle": _Script("changes", "settle"),
-    "decide": _Script("decide"),
+    "work": Script("changes", "complete", "claim", "work"),
+    "commit": Script("changes", "commit"),
+    "prepare": Script("changes", "prepare"),
+    "settle": Script("changes", "settle"),
+    "decide": Script("decide"),
 }
 
 
@@ -71,6 +74,12 @@ class RedisServer:
     """Into how many a new queue is divided."""
 
     _maker: type[redis.Redis] | type[RedisCluster] = redis.Redis
+
+    _tries_again = 0
+    """How often the driver does so by itself; it then tells of the last try alone."""
+
+    _passing: tuple[type[Exception], ...] = LOST
+    """What may be over when it is sent again."""
 
     def __init__(self, url: str) -> None:
         parts = taken_apart(url)
@@ -87,7 +96,9 @@ class RedisServer:
         self.clock = ServerClock(self._server_time)
         self._client: Any = None
         with self.translated():
-            self._client = self.connect(Retry(ExponentialBackoff(cap=1.0, base=0.05), TRIES_AGAIN))
+            self._client = self.connect(
+                Retry(ExponentialBackoff(cap=1.0, base=0.05), self._tries_again)
+            )
 
     def connect(self, retry: Retry) -> Any:
         """A client of its own.
@@ -135,12 +146,15 @@ class RedisServer:
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """Carry out commands, each with a key, at one moment."""
         with self.translated():
-            if len(commands) == 1:
-                return [self._client.execute_command(*commands[0])]
-            with self._client.pipeline(transaction=True) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                return list(pipeline.execute())
+            return self._insist(partial(self._run, commands))
+
+    def _run(self, commands: Sequence[Command]) -> list[Any]:
+        if len(commands) == 1:
+            return [self._client.execute_command(*commands[0])]
+        with self._client.pipeline(transaction=True) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return list(pipeline.execute())
 
     def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Make some calls, if that gains anything side by side; all are done when one raises."""
@@ -148,16 +162,34 @@ class RedisServer:
 
     def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run one of SCRIPTS."""
-        script = SCRIPTS[name]
         with self.translated():
+            return self._insist(partial(self._script, SCRIPTS[name], keys, args))
+
+    def _script(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Send it once."""
+        try:
+            return self._client.evalsha(script.sha, len(keys), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return self._client.eval(script.text, len(keys), *keys, *args)
+
+    def _insist(self, ask: Callable[[], T]) -> T:
+        """Ask a server, and again while that may pass; the loss if there was one, else the last
+        error: a try before the last one may have done what is asked for."""
+        lost: BaseException | None = None
+        pauses = iter(PAUSES)
+        while True:
             try:
-                return self._client.evalsha(script.sha, len(keys), *keys, *args)
-            except redis.exceptions.NoScriptError:
-                return self._client.eval(script.text, len(keys), *keys, *args)
+                return ask()
+            except FAULTS as error:
+                lost = lost or _loss(error)
+                pause = next(pauses, None)
+                if pause is None or not isinstance(error, self._passing):
+                    raise lost or error from None
+                time.sleep(pause)
 
     def _server_time(self) -> int:
         with self.translated():
-            seconds, micros = self._time()
+            seconds, micros = self._insist(self._time)
         return int(seconds) * 1_000_000 + int(micros)
 
     def _time(self) -> tuple[int, int]:
@@ -171,11 +203,9 @@ class RedisServer:
         Raises:
             Unavailable: it can't be reached, or holds a queue of another version.
         """
-        key = f"{common_begin(self.prefix)}schema_version"
         with self.translated():
-            self._client.set(key, SCHEMA_VERSIONS[self.shards], nx=True)
-            stored = int(self._client.get(key) or SCHEMA_VERSIONS[self.shards])
-            settings = self._settings()
+            stored = self._insist(self._schema_version)
+            settings = self._insist(self._settings)
         self.clock.set()
         for shards, version in SCHEMA_VERSIONS.items():
             if version == stored:
@@ -184,6 +214,12 @@ class RedisServer:
                         logger.warning("%s: %s", where, warning)
                 return Shards(self.prefix, shards)
         raise Unavailable.of(f"{self.url} has schema version {stored}, {_advice(stored)}")
+
+    def _schema_version(self) -> int:
+        """That of the queue, which is new if it has none."""
+        key = f"{common_begin(self.prefix)}schema_version"
+        self._client.set(key, SCHEMA_VERSIONS[self.shards], nx=True)
+        return int(self._client.get(key) or SCHEMA_VERSIONS[self.shards])
 
     def _settings(self) -> dict[str, dict[str, str]]:
         """The settings that matter, by where they are."""
@@ -242,3 +278,8 @@ def _prefix(shown_url: str, query: dict[str, list[str]]) -> str:
     if not prefix or set(prefix) & set("{}"):
         raise InvalidParams.of("storage", f"{shown_url}: a prefix is a text without braces")
     return unquote(prefix)
+
+
+def _loss(error: Exception) -> BaseException | None:
+    """The loss that an error is, or in which it came up: when no node is left to be asked."""
+    return next((each for each in (error, error.__context__) if isinstance(each, LOST)), None)

@@ -102,7 +102,8 @@ class Ledger:
             assert json.loads(task.result or "") == {"token": task.token}
             assert self.completed[task.id] == {task.token}
         failed = len(self.failed[task.id])
-        assert failed <= task.failures <= failed + len(self.doubtful[task.id])
+        said = f"{task}; {self.failed[task.id]} failed, {self.doubtful[task.id]} maybe"
+        assert failed <= task.failures <= failed + len(self.doubtful[task.id]), said
         assert task.failures + done <= task.attempts <= task.failures + task.lost + 1
 
 

@@ -34,7 +34,8 @@ def variable(command: click.Command, option: click.Option) -> str:
     """The environment variable of an option."""
     if isinstance(option.envvar, str):
         return option.envvar
-    return f"JSONRPC_QM_{command.name}_{option.name}".upper()
+    typed = option.opts[0].removeprefix("--").replace("-", "_")
+    return f"JSONRPC_QM_{command.name}_{typed}".upper()
 
 
 def shown_default(option: click.Option) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 import redis
@@ -48,6 +49,30 @@ def other(server: RedisProcess) -> Iterator[RedisStorage]:
     opened = RedisStorage(server.url)
     yield opened
     opened.close()
+
+
+def test_a_commit_whose_answer_was_lost_is_in_doubt_whatever_it_meets_when_it_is_sent_again(
+    storage: RedisStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that has become a replica refuses it, but may have carried it out before."""
+    answer_of = redis.Redis.parse_response
+    faults = [redis.ConnectionError("lost"), redis.exceptions.ReadOnlyError("a replica")]
+
+    def lose(client: redis.Redis, connection: Any, command: str, **options: Any) -> Any:
+        answer = answer_of(client, connection, command, **options)
+        if command.startswith("EVAL") and faults:
+            raise faults.pop(0)
+        return answer
+
+    monkeypatch.setattr(redis.Redis, "parse_response", lose)
+    with pytest.raises(Unavailable) as caught:
+        add(storage, a_record("a"))
+    assert caught.value.data.get("answer_lost")
+    assert not faults
+    faults.append(redis.exceptions.ReadOnlyError("a replica"))
+    with pytest.raises(Unavailable) as caught:
+        add(storage, a_record("b"))
+    assert "answer_lost" not in caught.value.data
 
 
 def test_a_killed_server_keeps_what_was_answered(

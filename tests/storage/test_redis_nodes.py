@@ -3,14 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from itertools import repeat
+from typing import Any
 
 import pytest
 import redis
 
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.ids import new_id
+from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import redis_server
 from jsonrpc_qm.storage.redis import RedisStorage
 from tests.acceptance.rpc import until
@@ -91,3 +94,61 @@ def test_a_node_that_stands_still_holds_up_names_of_others_once(
         until(lambda: sweep(storage).ready.keys() == on_still)
         for name in on_still:
             assert len(claim(storage, name)) == 1
+
+
+def restart_all(servers: RedisClusterProcesses) -> None:
+    """In their first two seconds nodes say that the cluster is down."""
+    for process in servers.nodes:
+        process.kill()
+        process.start()
+
+
+def kill_all(servers: RedisClusterProcesses) -> None:
+    """Then the driver says something else than that a connection was lost."""
+    for process in servers.nodes:
+        process.kill()
+
+
+@pytest.mark.parametrize("then", [restart_all, kill_all])
+def test_a_commit_whose_answer_was_lost_is_in_doubt_whatever_is_met_when_it_is_sent_again(
+    servers: RedisClusterProcesses,
+    monkeypatch: pytest.MonkeyPatch,
+    then: Callable[[RedisClusterProcesses], None],
+) -> None:
+    """It may have been carried out."""
+    answer_of = redis.Redis.parse_response
+    lost: list[str] = []
+
+    def lose(client: redis.Redis, connection: Any, command: str, **options: Any) -> Any:
+        answer = answer_of(client, connection, command, **options)
+        if command.startswith("EVAL") and not lost:
+            lost.append(command)
+            then(servers)
+            raise redis.ConnectionError("the answer is lost")
+        return answer
+
+    with closing(RedisStorage(servers.url)) as storage:
+        task = a_task_of_one_shard(storage)
+        monkeypatch.setattr(redis.Redis, "parse_response", lose)
+        with pytest.raises(Unavailable) as caught:
+            add(storage, task)
+    assert caught.value.data.get("answer_lost")
+
+
+def test_a_commit_that_was_refused_is_not_in_doubt(servers: RedisClusterProcesses) -> None:
+    """The caller may send it again, whatever it is."""
+    with closing(RedisStorage(servers.url)) as storage:
+        slot = storage._server._client.keyslot(storage._shards.of("mail").tasks)
+        for process in servers.nodes:
+            with redis.Redis(port=process.port) as node, suppress(redis.ResponseError):
+                node.execute_command("CLUSTER DELSLOTS", slot)
+        with pytest.raises(Unavailable, match=r"not covered|not served") as caught:
+            add(storage, a_task_of_one_shard(storage))
+    assert "answer_lost" not in caught.value.data
+
+
+def a_task_of_one_shard(storage: RedisStorage) -> Record:
+    """One that is stored by one script."""
+    shards = storage._shards
+    ids = map(new_id, repeat("mail"))
+    return a_record(next(id for id in ids if shards.home(id) is shards.of("mail")), name="mail")

@@ -44,6 +44,15 @@ class Language(NamedTuple):
                 pytest.fail(reason)
             pytest.skip(reason)
 
+    def slow_copy(self, folder: Path) -> Path:
+        """The example with a job that takes longer than its lease."""
+        text = (EXAMPLES / self.file).read_text()
+        assert text.count(self.lease) == text.count(self.job) == 1
+        text = text.replace(self.lease, self.lease.replace("60", str(SHORT_LEASE)))
+        copy = folder / self.file
+        copy.write_text(text.replace(self.job, self.job + self.slowly))
+        return copy
+
 
 SLOW_SECONDS = 5
 SHORT_LEASE = 3
@@ -75,16 +84,6 @@ LANGUAGES = {
         f"    $end = time() + {SLOW_SECONDS}; while (time() <= $end) usleep(50000);\n",
     ),
 }
-
-
-def slow_copy(language: Language, folder: Path) -> Path:
-    """The example with a job that takes longer than its lease."""
-    text = (EXAMPLES / language.file).read_text()
-    assert text.count(language.lease) == text.count(language.job) == 1
-    text = text.replace(language.lease, language.lease.replace("60", str(SHORT_LEASE)))
-    copy = folder / language.file
-    copy.write_text(text.replace(language.job, language.job + language.slowly))
-    return copy
 
 
 class ForeignWorker:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,7 @@ from jsonrpc_qm.access.grants import Role
 from jsonrpc_qm.access.tokens import new_token
 from jsonrpc_qm.server.running import Settings, in_background
 from tests.acceptance.conftest import StartManager
-from tests.acceptance.foreign_workers import (
-    EXAMPLES,
-    LANGUAGES,
-    ForeignWorker,
-    Language,
-    slow_copy,
-)
+from tests.acceptance.foreign_workers import EXAMPLES, LANGUAGES, ForeignWorker, Language
 from tests.acceptance.managers import environment
 from tests.acceptance.rpc import NoAnswer, Rpc, until
 from tests.acceptance.stub_managers import stub_manager
@@ -123,10 +116,9 @@ def test_a_foreign_worker_keeps_the_lease_of_a_long_job(
     url: str, rpc: Rpc, language: Language, tmp_path: Path
 ) -> None:
     """A job that takes longer than its lease is run once, and others come after it."""
-    file = slow_copy(language, tmp_path)
-    with closing(ForeignWorker(language, url, tmp_path, file)):
-        queue = partial(rpc, "queue", name="word-count", max_attempts=1, max_lost=0)
-        ids = [queue(parameters={"text": TEXT})["id"] for _ in range(2)]
+    once = {"name": "word-count", "parameters": {"text": TEXT}, "max_attempts": 1, "max_lost": 0}
+    ids = [rpc("queue", **once)["id"] for _ in range(2)]
+    with closing(ForeignWorker(language, url, tmp_path, language.slow_copy(tmp_path))):
         for id in ids:
             task = finished(rpc, id)
             assert (task["status"], task["error"]) == ("completed", None)
@@ -167,7 +159,7 @@ def test_a_shell_worker_that_is_killed_keeps_no_lease(url: str, rpc: Rpc, tmp_pa
     """Its heartbeats end with it."""
     language = LANGUAGES["shell"]
     language.skip_if_missing()
-    worker = ForeignWorker(language, url, tmp_path, slow_copy(language, tmp_path))
+    worker = ForeignWorker(language, url, tmp_path, language.slow_copy(tmp_path))
     id = rpc("queue", name="word-count", parameters={"text": TEXT}, max_lost=0)["id"]
     until(lambda: rpc("get_task", id=id)["status"] == "started")
     worker.close()

@@ -21,7 +21,7 @@ from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.explaining import explained
 from jsonrpc_qm.rpc.many import change_many, listing_of
 from jsonrpc_qm.rpc.reaching import shown_of, with_running
-from jsonrpc_qm.storage.base import NameStats, Page, Reach, Storage, WorkerRow
+from jsonrpc_qm.storage.base import WORKER_GONE, NameStats, Page, Reach, Storage, WorkerRow
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.version import VERSION
 
@@ -85,7 +85,8 @@ class Manager(ABC):
         record, now = await self.stored(call.id), self.storage.now()
         stats = (await self.read(self.storage.stats, now)).get(record.name, NameStats())
         waiting = self.is_waited_for(record.name)
-        return explained(record, now, stats, await self.workers(reach), waiting=waiting)
+        workers = await self.living_workers(reach)
+        return explained(record, now, stats, workers, waiting=waiting)
 
     async def rates(self, call: p.RatesParams) -> Rates:
         return Rates(interval=10.0, until=datetime_of(self.storage.now()), names={})
@@ -127,6 +128,11 @@ class Manager(ABC):
     async def workers(self, reach: Reach | None = None) -> list[WorkerRow]:
         rows = await self.read(self.storage.workers)
         return rows if reach is None else await with_running(self, shown_of(rows, reach), reach)
+
+    async def living_workers(self, reach: Reach | None = None) -> list[WorkerRow]:
+        """Those that were heard of within WORKER_GONE."""
+        since = self.storage.now() - WORKER_GONE
+        return [row for row in await self.workers(reach) if row.last_seen >= since]
 
     async def drain(self, call: p.DrainParams) -> bool:
         return await self.write(self.rules.drain(call))

@@ -76,6 +76,7 @@ class Notification(Call):
         super().__init__()
         self._call = call
         self.grant = call.grant
+        self.may_wait = False
 
     def address(self) -> str:
         return self._call.address()
@@ -193,7 +194,7 @@ async def report(manager: Manager, call: Call, given: p.ReportParams) -> Any:
 async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
     """`queued` are due now, `scheduled` are queued with run_at ahead. Cheap at any size."""
     rows = await manager.stats()
-    workers = shown_of(await manager.workers(), call.reach)
+    workers = shown_of(await manager.living_workers(), call.reach)
     return {"names": rows, "workers": len(workers), "manager": manager.about()}
 
 
@@ -274,7 +275,7 @@ class StatsAnswer(msgspec.Struct):
     names: dict[str, NameStats]
     """By name: each that has a task or is paused."""
     workers: int
-    """How many workers it has heard of."""
+    """How many workers it has heard of in the last minute."""
     manager: ManagerInfo
 
 

@@ -145,7 +145,7 @@ def test_workers_are_told_without_what_they_do_for_others(
     assert operator("stats")["workers"] == 1
     [waiting] = operator("list_tasks", status="queued")["tasks"]
     [reason] = operator("explain", waiting["id"])["reasons"]
-    assert reason["message"] == "1 of this name are due, 1 workers hold 1 tasks"
+    assert reason["message"] == "1 of this name is due, 1 worker holds 1 task"
     assert [each["running"] for each in admin("workers")] == [3, 0]
 
 

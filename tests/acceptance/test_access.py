@@ -126,14 +126,14 @@ def test_sighup_reads_the_tokens_again(
     new = token(tokens, Role.OPERATOR)
     assert (good(manager, old), good(manager, new)) == (True, False)
     revoke_token(tokens, old.split("_")[1])
-    reload(manager, "read 1 tokens")
+    reload(manager, f"tokens in {tokens}: 1")
     assert (good(manager, old), good(manager, new)) == (False, True)
     text = tokens.read_text()
     tokens.write_text("[[tokens")
     reload(manager, "the tokens stay as they were")
     assert good(manager, new)
     tokens.write_text(text)
-    reload(manager, "read 1 tokens")
+    reload(manager, f"tokens in {tokens}: 1")
     with closing(Client(manager.url, token=new)) as client:
         client.pause("mail")
     assert f"jsonrpc_qm.audit: operator {new.split('_')[1]} at 127.0.0.1: pause" in manager.log

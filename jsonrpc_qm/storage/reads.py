@@ -33,15 +33,26 @@ def finished_statuses(status: str | None) -> Sequence[str]:
     return STATUSES[3:] if status is None else (status,)
 
 
-def branches(run: Run, name: str | None, status: str | None) -> list[tuple[str, tuple[str, ...]]]:
-    """The queries whose rows together are the list, each in the order of one index."""
+def listed(run: Run, name: str | None, status: str | None, before: int, limit: int) -> list[int]:
+    """The numbers of the rows of a list that were stored last, before one."""
     if name is None and status is None:
-        return [(statements.LIST_ALL, ())]
-    pairs: list[tuple[str, str]] = []
-    for stored in statuses(status):
-        names = [name] if name else [row[0] for row in run(statements.NAMES_IN, (stored,))]
-        pairs.extend((each, stored) for each in names)
-    return [(statements.LIST_BRANCH, pair) for pair in pairs]
+        return [seq for (seq,) in run(statements.LIST_ALL, (before, limit)).fetchall()]
+    stored = statuses(status)
+    sql = statements.list_name(len(stored))
+    found: list[int] = []
+    for each in _names(run, stored) if name is None else [name]:
+        params = [value for one in stored for value in (each, one, before, limit)]
+        found += [seq for (seq,) in run(sql, params).fetchall()]
+    return sorted(found, reverse=True)[:limit]
+
+
+def _names(run: Run, stored: Sequence[str]) -> list[str]:
+    """The names that have tasks in the stored statuses of a public one."""
+    if len(stored) == 1:
+        rows = run(statements.NAMES_IN, stored).fetchall()
+    else:
+        rows = run(statements.NAMES_WAITING).fetchall()
+    return [name for (name,) in rows]
 
 
 def stats(run: Run, now: int) -> dict[str, NameStats]:

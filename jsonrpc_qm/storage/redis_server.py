@@ -64,6 +64,7 @@ SCRIPTS = {
     "prepare": Script("changes", "prepare"),
     "settle": Script("changes", "settle"),
     "decide": Script("decide"),
+    "read": Script("read"),
 }
 
 
@@ -143,8 +144,8 @@ class RedisServer:
         """Those of the shards that can be asked now."""
         return shards
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Carry out commands, each with a key, at one moment."""
+    def run(self, commands: Sequence[Command], *, together: bool = False) -> list[Any]:
+        """Carry out commands, each with a key, at one moment; in a cluster see there."""
         with self.translated():
             return self._insist(partial(self._run, commands))
 

@@ -2,6 +2,9 @@
 
 # JSONRPC_QM_TEST_TIMES=10 tries ten times as many examples where tests of properties make them up.
 
+# Tests make their servers of the programs that PATH finds first, JSONRPC_QM_TEST_MYSQLD=... names a
+# mysqld of MySQL's to use instead of MariaDB.
+
 # Tests wait for processes more than they compute.
 WORKERS := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) * 3 / 2 )))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 
 
 class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class ReportAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What `report` answers."""
 
     outcomes: list[OutcomeState]
-    tasks: list[Task]
+    tasks: list[ClaimedTask]
     """What was claimed; each has its `token`."""
 
 

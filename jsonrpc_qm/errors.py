@@ -12,7 +12,8 @@
     ├── MethodNotFound    -32601
     ├── InvalidRequest    -32600
     ├── ParseError        -32700
-    └── InternalError     -32603
+    ├── InternalError     -32603
+    └── TaskFailed        raised by `result` only
 
 The number is the JSON-RPC error code, the docstring's first line the message on the wire
 (docs/protocol.md, "Errors"). `data` is what the error carries besides.
@@ -20,6 +21,8 @@ The number is the JSON-RPC error code, the docstring's first line the message on
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+from jsonrpc_qm.task import Status, Task
 
 
 class QueueError(Exception):
@@ -39,6 +42,8 @@ class QueueError(Exception):
 
     def __str__(self) -> str:
         said = self.detail or ", ".join(f"{key}: {value}" for key, value in self.data.items())
+        if type(self) is QueueError and said:
+            return said  # "Queue error" tells nobody anything
         return f"{self.message}: {said}" if said else self.message
 
 
@@ -154,6 +159,23 @@ class InternalError(QueueError):
     """Internal error"""
 
     code = -32603
+
+
+class TaskFailed(QueueError):
+    """Task failed"""
+
+    def __init__(self, task: Task) -> None:
+        """`task` has failed, or was cancelled."""
+        error = task.error or {}
+        super().__init__(f"{error.get('type')}: {error.get('message')}", data={"id": task.id})
+        self.args = (task,)
+        self.task = task
+        """As it stood at its end; its `error` says more."""
+
+    def __str__(self) -> str:
+        if self.task.status is Status.CANCELLED:
+            return f"task {self.task.id} was cancelled"
+        return f"task {self.task.id} failed: {self.detail}"
 
 
 BY_CODE: dict[int, type[QueueError]] = {

@@ -15,7 +15,7 @@ MOST_KEPT = 100
 """Of how many transitions a task is known to have; the oldest are forgotten first."""
 
 LONGEST_REASON = 200
-"""Characters of a reason."""
+"""Characters of a reason; one that was longer ends with an ellipsis."""
 
 
 class Transition(msgspec.Struct, frozen=True, array_like=True):
@@ -75,4 +75,5 @@ def why(error: str | None) -> str | None:
         return None
     told = msgspec.json.decode(error)
     words = [str(told[member]) for member in ("type", "message") if member in told]
-    return ": ".join(words)[:LONGEST_REASON]
+    line = ": ".join(words)
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"

@@ -100,3 +100,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def finished(self) -> bool:
         """Whether it is completed, failed or cancelled."""
         return self.status in FINISHED
+
+
+class ClaimedTask(Task, frozen=True, kw_only=True):
+    """A task that the caller holds since it was read."""
+
+    token: int
+    """The fencing token of the claim: what `complete`, `fail` and the others ask for."""

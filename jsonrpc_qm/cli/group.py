@@ -1,6 +1,7 @@
 """The command group: every way to end, as one line on stderr and an exit code."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 import click
 from click.exceptions import Abort, ClickException, NoArgsIsHelpError, UsageError
 
-from jsonrpc_qm.cli.exits import INTERRUPTED, Failure
+from jsonrpc_qm.cli.exits import FAILED, INTERRUPTED, Failure
 from jsonrpc_qm.cli.printable import printable
 
 PROGRAM = "jsonrpc-qm"
@@ -50,16 +51,20 @@ class Group(click.Group):
             code = error.exit_code
         except Abort:
             code = INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our output has gone, as `| head` does. Python would complain once more
-            # when it flushes at its end.
+        except OSError as error:
+            # Python would complain once more when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 1
+            # Whoever read our output may have gone, as `| head` does.
+            if not isinstance(error, BrokenPipeError):
+                click.echo(f"Error: {printable(error.strerror or str(error))}.", err=True)
+            code = FAILED
         sys.exit(code)
 
 
 def _usage_line(error: ClickException) -> str:
-    line = f"Error: {printable(error.format_message().rstrip('.'))}."
+    # Of several lines where it lists what there is.
+    message = re.sub(r"\s*\n\s*", " ", error.format_message())
+    line = f"Error: {printable(message.rstrip('.'))}."
     context = getattr(error, "ctx", None)
     if isinstance(error, UsageError) and context is not None:
         return f"{line} See '{context.command_path} --help'."

@@ -17,6 +17,9 @@ from jsonrpc_qm.cli.printable import printable, printable_lines
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
+OTHERS = ("asyncio", "aiohttp", "urllib3", "peewee")
+"""What these libraries say below a warning is no news to an operator."""
+
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -48,11 +51,28 @@ def set_up_logs(format: str, level: str) -> None:
     root.setLevel(level.upper())
     # Who has done what is to be known whatever else is.
     logging.getLogger("jsonrpc_qm.audit").setLevel(logging.INFO)
-    # What other libraries say below a warning is no news to an operator.
-    for noisy in ("asyncio", "aiohttp", "urllib3", "peewee"):
+    for noisy in OTHERS:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     # It warns of errors that it raises as well, which are logged where they are caught.
     logging.getLogger("psycopg").setLevel(max(logging.ERROR, root.level))
+
+
+@contextmanager
+def set_up_for_a_script() -> Iterator[bool]:
+    """Lines for people in here, if the script has not set up logs itself; whether that is so."""
+    if logging.getLogger("jsonrpc_qm").hasHandlers():
+        yield False
+        return
+    root = logging.getLogger()
+    names = ("", "jsonrpc_qm.audit", "psycopg", *OTHERS)
+    before = {name: logging.getLogger(name).level for name in names}
+    set_up_logs("text", "info")
+    try:
+        yield True
+    finally:
+        root.handlers.clear()
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager
@@ -106,5 +126,5 @@ class JsonLines(logging.Formatter):
 def exception_text(record: logging.LogRecord) -> str:
     """The traceback that a record carries, or nothing."""
     if not record.exc_info or record.exc_info[1] is None:
-        return ""
+        return record.exc_text or ""
     return "".join(traceback.format_exception(record.exc_info[1])).rstrip()

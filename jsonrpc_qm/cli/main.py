@@ -1,5 +1,6 @@
 """The `jsonrpc-qm` command."""
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -51,14 +52,15 @@ COMMANDS: dict[str, tuple[click.Command, ...]] = {
 HELP = """
 A durable task queue: JSON-RPC 2.0 over HTTP, and workers that pull.
 
-Every option can also be set by the environment variable beside it in --help:
+Options can also be set by the environment variables beside them in --help:
 JSONRPC_QM_<COMMAND>_<OPTION>, or JSONRPC_QM_<OPTION> where several commands share it, such as
 JSONRPC_QM_URL for the manager. Errors are one line on stderr.
 
 \b
 Example:
-  jsonrpc-qm serve                                   # in one terminal
-  jsonrpc-qm queue hello '{"name": "Ada"}' --wait    # in another
+  jsonrpc-qm serve                            # in one terminal
+  jsonrpc-qm queue hello '{"name": "Ada"}'    # in another
+  jsonrpc-qm list
 
 \b
 Exit codes:
@@ -84,8 +86,20 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that has no such character shows its number instead of a traceback.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli.main()
+
+
+def _open_streams() -> None:
+    """Have all three, also when whoever started this has closed them: files that are opened later
+    would get their numbers."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, mode))

@@ -2,24 +2,25 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from jsonrpc_qm.cli.asking import ask, yes_option
 from jsonrpc_qm.cli.each import for_each
-from jsonrpc_qm.cli.exits import FAILED
-from jsonrpc_qm.cli.many import asks
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, console
 from jsonrpc_qm.cli.printable import printable
 from jsonrpc_qm.cli.values import duration
+from jsonrpc_qm.cli.words import counted
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.task import FINISHED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from jsonrpc_qm.answers import TaskTransition
+    from jsonrpc_qm.answers import Reason, TaskTransition
     from jsonrpc_qm.client.sync import Client
 
 
@@ -86,6 +87,8 @@ def _print_again_and_again(
 def workers(manager: "Client", out: Output) -> None:
     """Show the workers that were heard of, and what they hold.
 
+    Those of the last 24 hours; one that has said nothing for a minute is silent.
+
     \b
     Example:
       jsonrpc-qm workers
@@ -132,8 +135,21 @@ def explain(manager: "Client", out: Output, *, id: str) -> None:
     if out.as_json:
         out.document(explanation)
         return
+    now = datetime.now(UTC)
     for reason in explanation.reasons:
-        out.line(f"{explanation.status}: {printable(reason.message)}")
+        out.line(_reason_line(explanation.status, reason, now))
+
+
+def _reason_line(status: str, reason: "Reason", now: datetime) -> str:
+    line = printable(reason.message)
+    # The one that says how it ended has the status in it.
+    if reason.code != "finished":
+        line = f"{status}: {line}"
+    if reason.until is not None:
+        from jsonrpc_qm.cli.tables import age
+
+        line += f" (in {age((reason.until - now).total_seconds())})"
+    return line
 
 
 @click.command("drain")
@@ -183,17 +199,17 @@ def resume(manager: "Client", out: Output, *, names: Sequence[str]) -> None:
     help="Only tasks with this status.",
 )
 @option("--older-than", type=duration, help="Only what was finished at least this long ago.")
-@option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @manager_command
 def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
-    """Delete finished tasks and print how many; asks before it does, on a terminal.
+    """Delete finished tasks and print how many; asks before it does.
 
     \b
     Example:
       jsonrpc-qm purge --status completed --older-than 7d
     """
-    if not yes and asks() and not click.confirm(_question(**which), err=True):
-        raise out.failure("nothing was deleted", FAILED)
+    if not yes:
+        ask(out, lambda: _question(manager, **which))
     deleted = manager.purge(**which)
     if out.as_json:
         out.document(deleted)
@@ -201,8 +217,16 @@ def purge(manager: "Client", out: Output, *, yes: bool, **which: Any) -> None:
         out.line(f"{deleted} deleted")
 
 
-def _question(name: str | None, status: str | None, older_than: float | None) -> str:
-    what = f"Delete all {status or 'finished'} tasks"
+def _question(
+    manager: "Client", name: str | None, status: str | None, older_than: float | None
+) -> str:
+    what = f"{status or 'finished'} task"
+    if older_than is None:
+        number = manager.delete_many(name=name, status=status, dry_run=True)
+        what = f"Delete {counted(number, what)}"
+    else:
+        # How many are that old could only be known by looking at all.
+        what = f"Delete all {what}s"
     if name is not None:
         what += f" named {name!r}"
     if older_than is not None:

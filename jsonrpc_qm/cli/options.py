@@ -24,9 +24,13 @@ DEFAULT_STORAGE = "sqlite:///jsonrpc-qm.db"
 option = partial(click.option, show_envvar=True)
 """`click.option` that shows its environment variable in `--help`.
 
-The variable is JSONRPC_QM_<COMMAND>_<OPTION>, which click makes by itself. An option that several
-commands share names one for all of them, JSONRPC_QM_<OPTION>.
+The variable is JSONRPC_QM_<COMMAND>_<OPTION>, which click makes by itself of the parameter's name.
+One whose parameter has another name must name its variable; so does an option that several commands
+share, JSONRPC_QM_<OPTION>.
 """
+
+said_option = partial(click.option, allow_from_autoenv=False)
+"""An option without a variable: whoever wants it says so each time."""
 
 url_option = option(
     "--manager",

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from jsonrpc_qm.answers import NameRates, Rates, WorkerInfo
-from jsonrpc_qm.cli.tables import age, cell, plain_table, yielding_cell
+from jsonrpc_qm.cli.tables import age, cell, is_silent, plain_table, yielding_cell
+from jsonrpc_qm.cli.words import counted
 from jsonrpc_qm.task import Task
 
 RECENT = 30.0
@@ -30,6 +31,13 @@ MOST_DIGITS = 100_000
 """From here on counts are shortened."""
 
 
+NAME_WIDTH = 12
+"""Characters of a name that stay on the narrowest terminal."""
+
+LEFT_OUT_FIRST = ("DONE", "SCHED", "OUT/S", "IN/S", "STARTED", "FAILED", "OLDEST")
+"""The columns that there may be no room for, those that matter least first."""
+
+
 class Overview(NamedTuple):
     """What the manager said."""
 
@@ -39,8 +47,11 @@ class Overview(NamedTuple):
     """Tasks that run; not all, if there are many."""
     rates: Rates
 
-    def table(self, height: int | None = None) -> RenderableType:
-        """Everything, in at most `height` lines; None for as many as it takes."""
+    def table(self, height: int | None = None, width: int | None = None) -> RenderableType:
+        """Everything, in at most `height` lines; None for as many as it takes.
+
+        Where `width` columns are too few for all, what matters least is left out.
+        """
         names = self._names_by_what_waits()
         for_names, for_workers = len(names), len(self.workers)
         if height is not None:
@@ -50,10 +61,10 @@ class Overview(NamedTuple):
         return Group(
             self._about(),
             Text(),
-            self._names(names[:for_names]),
+            self._names(names[:for_names], width),
             *_rest(len(names) - for_names, "name"),
             Text(),
-            self._workers(self.workers[:for_workers]),
+            self._workers(for_workers),
             *_rest(len(self.workers) - for_workers, "worker"),
         )
 
@@ -82,40 +93,53 @@ class Overview(NamedTuple):
         padded = [[0] * (length - len(steps)) + list(steps) for steps in lists]
         return [sum(step) for step in zip(*padded, strict=True)]
 
-    def _names(self, names: Iterable[str]) -> Table:
+    def _names(self, names: Sequence[str], width: int | None) -> Table:
+        first = [yielding_cell(name) for name in names]
+        columns = self._columns(names)
+        if width is not None:
+            columns = _fitting(columns, width - _name_width(first))
         table = plain_table(space=1)
-        table.add_column("NAME")
-        for heading in ("QUEUED", "SCHED", "STARTED", "DONE", "FAILED", "OLDEST", "IN/S", "OUT/S"):
+        table.add_column("NAME", min_width=_name_width(first))
+        for heading in columns:
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True)
-        for name in names:
-            counts = self.stats["names"][name]
-            oldest = counts["oldest_queued_age"]
-            rates = self.rates.names.get(name, NameRates(queued=[], finished=[]))
-            table.add_row(
-                yielding_cell(name),
-                _count(counts["queued"], "yellow"),
-                _count(counts["scheduled"]),
-                _count(counts["started"], "cyan"),
-                _count(counts["completed"]),
-                _count(counts["failed"], "red"),
-                cell("-" if oldest is None else age(oldest)),
-                cell(_rate(rates.queued, self.rates.interval)),
-                cell(_rate(rates.finished, self.rates.interval)),
-                cell("paused" if counts["paused"] else "", "yellow"),
-            )
+        for row in zip(first, *columns.values(), strict=True):
+            table.add_row(*row)
         return table
 
-    def _workers(self, workers: Iterable[WorkerInfo]) -> Table:
+    def _columns(self, names: Sequence[str]) -> dict[str, list[Text]]:
+        """The cells beside the names, by the heading of their column."""
+        counts = [self.stats["names"][name] for name in names]
+        none = NameRates(queued=[], finished=[])
+        rates = [self.rates.names.get(name, none) for name in names]
+        oldest = [each["oldest_queued_age"] for each in counts]
+        interval = self.rates.interval
+        columns = {
+            "QUEUED": [_count(each["queued"], "yellow") for each in counts],
+            "SCHED": [_count(each["scheduled"]) for each in counts],
+            "STARTED": [_count(each["started"], "cyan") for each in counts],
+            "DONE": [_count(each["completed"]) for each in counts],
+            "FAILED": [_count(each["failed"], "red") for each in counts],
+            "OLDEST": [cell("-" if each is None else age(each)) for each in oldest],
+            "IN/S": [cell(_rate(each.queued, interval)) for each in rates],
+            "OUT/S": [cell(_rate(each.finished, interval)) for each in rates],
+        }
+        if any(each["paused"] for each in counts):
+            columns[""] = [cell("paused" if each["paused"] else "", "yellow") for each in counts]
+        return columns
+
+    def _workers(self, most: int) -> Table:
         now = datetime.now(UTC)
+        living_first = sorted(self.workers, key=lambda worker: is_silent(worker, now))
+        shown = living_first[:most]
+        first = [yielding_cell(worker.worker) for worker in shown]
         table = plain_table(space=1)
-        table.add_column("WORKER")
+        table.add_column("WORKER", min_width=_name_width(first))
         table.add_column("SEEN", justify="right", no_wrap=True)
         table.add_column("RUNNING", justify="right", no_wrap=True)
         table.add_column("TASKS", ratio=1)
-        for worker in workers:
+        for name, worker in zip(first, shown, strict=True):
             table.add_row(
-                yielding_cell(worker.worker),
+                name,
                 cell(age((now - worker.last_seen).total_seconds())),
                 _count(worker.running, "cyan"),
                 yielding_cell(self._tasks_of(worker, now)),
@@ -128,13 +152,36 @@ class Overview(NamedTuple):
         said = said[:TASKS_SHOWN]
         if worker.running > len(said) > 0:
             said.append(f"{worker.running - len(said)} more")
-        return ", ".join(["draining"] * worker.drain + said)
+        if is_silent(worker, now):
+            said.insert(0, "silent")
+        elif worker.drain:
+            said.insert(0, "draining")
+        return ", ".join(said)
+
+
+def _name_width(names: Iterable[Text]) -> int:
+    """How much of its room a column of names keeps, in characters."""
+    return min(NAME_WIDTH, max((name.cell_len for name in names), default=0))
+
+
+def _fitting(columns: dict[str, list[Text]], room: int) -> dict[str, list[Text]]:
+    """Those columns that there is room for, with a space before each."""
+    left = dict(columns)
+    for heading in LEFT_OUT_FIRST:
+        if sum(1 + _width(each, left[each]) for each in left) <= room:
+            break
+        del left[heading]
+    return left
+
+
+def _width(heading: str, cells: Iterable[Text]) -> int:
+    return max([len(heading), *(each.cell_len for each in cells)])
 
 
 def _rest(number: int, noun: str) -> list[Text]:
     if number <= 0:
         return []
-    return [cell(f"and {number} more {noun}{'' if number == 1 else 's'}", "dim")]
+    return [cell(f"and {counted(number, f'more {noun}')}", "dim")]
 
 
 def _steps(rates: NameRates, what: str) -> list[int]:

@@ -9,7 +9,7 @@ import msgspec
 from jsonrpc_qm.cli.many import change, which_options
 from jsonrpc_qm.cli.options import manager_command, option
 from jsonrpc_qm.cli.output import Output, json_text
-from jsonrpc_qm.cli.values import duration, json_value, key_value, moment
+from jsonrpc_qm.cli.values import duration, json_value, key_value, moment, moment_or_ago
 from jsonrpc_qm.cli.waiting import end_as_the_task_did, wait_until_finished
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Status, Task
@@ -101,12 +101,12 @@ def queue(
             out.line(task.id)
         return
     out.note(f"Queued {task.id}, waiting for its end.")
-    task = wait_until_finished(manager, task.id, wait_for)
+    task = wait_until_finished(manager, out, task.id, wait_for)
     if out.as_json:
         out.document(task)
     elif task.status == Status.COMPLETED:
         out.line(json_text(task.result))
-    end_as_the_task_did(task, out)
+    end_as_the_task_did(manager, task, out)
 
 
 @click.command("get")
@@ -122,10 +122,10 @@ def get(manager: "Client", out: Output, *, id: str, wait: bool, wait_for: float 
       jsonrpc-qm get 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f --wait
     """
     waits = wait or wait_for is not None
-    task = wait_until_finished(manager, id, wait_for) if waits else manager.get_task(id)
+    task = wait_until_finished(manager, out, id, wait_for) if waits else manager.get_task(id)
     out.show(task, _detail if out.on_terminal else _whole_detail)
     if waits:
-        end_as_the_task_did(task, out)
+        end_as_the_task_did(manager, task, out)
 
 
 def _detail(task: Task, *, whole: bool = False) -> "RenderableType":
@@ -142,11 +142,27 @@ def _whole_detail(task: Task) -> "RenderableType":
 @option("--name", help="Only tasks of this name.")
 @option("--status", type=click.Choice([str(status) for status in Status]), help="Only these.")
 @option("--query", help="Only tasks with this text in their id or parameters.")
-@option("--since", type=moment, help="Only tasks queued at this time or later.")
-@option("--until", type=moment, help="Only tasks queued before this time.")
+@option(
+    "--since",
+    type=moment_or_ago,
+    metavar="TIME",
+    help="Only tasks queued at this time or later; 1h is an hour ago.",
+)
+@option(
+    "--until",
+    type=moment_or_ago,
+    metavar="TIME",
+    help="Only tasks queued before this time; 1h is an hour ago.",
+)
 @option("--limit", type=int, help="Tasks in a page, 1 to 1000.  [default: 50; with --all 1000]")
 @option("--cursor", help="Go on from here: the next_cursor of the page before.")
-@option("--all", "every", is_flag=True, help="All pages, one after the other.")
+@option(
+    "--all",
+    "every",
+    envvar="JSONRPC_QM_LIST_ALL",
+    is_flag=True,
+    help="All pages, one after the other.",
+)
 @option("--quiet", "-q", is_flag=True, help="Print ids only.")
 @manager_command
 def list_tasks(
@@ -157,7 +173,7 @@ def list_tasks(
     \b
     Examples:
       jsonrpc-qm list --status failed
-      jsonrpc-qm list --query '"month":3' --since 2030-01-31T08:00:00Z
+      jsonrpc-qm list --query '"month":3' --since 12h
     """
     if limit is None:
         limit = LARGEST_PAGE if every else PAGE
@@ -208,7 +224,8 @@ def cancel(manager: "Client", out: Output, **which: Any) -> None:
       jsonrpc-qm cancel 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
       jsonrpc-qm cancel --name report --query '"month":3'
     """
-    change(out, "cancel", manager.cancel, manager.cancel_many, _cancelled_line, **which)
+    done = "cancelled or asked to stop"
+    change(out, "cancel", done, manager.cancel, manager.cancel_many, _cancelled_line, **which)
 
 
 def _cancelled_line(_: str, task: Task) -> str:
@@ -225,9 +242,9 @@ def retry(manager: "Client", out: Output, **which: Any) -> None:
     \b
     Examples:
       jsonrpc-qm retry 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
-      jsonrpc-qm retry --name report --status failed --since 2030-01-31T08:00:00Z
+      jsonrpc-qm retry --name report --status failed --since 12h
     """
-    change(out, "retry", manager.retry, manager.retry_many, _retried_line, **which)
+    change(out, "retry", "retried", manager.retry, manager.retry_many, _retried_line, **which)
 
 
 def _retried_line(_: str, task: Task) -> str:
@@ -245,7 +262,8 @@ def delete(manager: "Client", out: Output, **which: Any) -> None:
       jsonrpc-qm delete 0198f2a4-6f0e-7cc3-98c4-dc0c0c07398f
       jsonrpc-qm delete --name report --status cancelled
     """
-    change(out, "delete", manager.delete_task, manager.delete_many, _deleted_line, **which)
+    one, many = manager.delete_task, manager.delete_many
+    change(out, "delete", "deleted", one, many, _deleted_line, **which)
 
 
 def _deleted_line(id: str, _: bool) -> str:

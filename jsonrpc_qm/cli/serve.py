@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -124,14 +125,8 @@ def serve(
         try:
             settings = running.Settings(host=host, port=port, **how)
             running.serve(storage, settings, on_ready=on_ready)
-        except OSError as error:
-            reason = _reason(error)
-            raise Failure(f"can't listen on {host}:{port}: {reason}", UNAVAILABLE) from error
-
-
-def _reason(error: OSError) -> str:
-    """Why, without the address that `socket.create_server` adds."""
-    return (error.strerror or str(error)).partition(" (while attempting")[0]
+        except running.CannotListen as error:
+            raise Failure(str(error), UNAVAILABLE) from error
 
 
 class FirstTask(NamedTuple):
@@ -157,18 +152,32 @@ def first_task(registry: "Mapping[str, Worker]") -> FirstTask:
 def _what_to_serve(app: str | None, url: str) -> "tuple[Storage, FirstTask]":
     """The storage, opened, and a first task."""
     from jsonrpc_qm.cli.apps import load_app
-    from jsonrpc_qm.manager import QueueManager
+    from jsonrpc_qm.manager import STORAGE_VARIABLE, QueueManager
 
     manager = load_app(app) if app else QueueManager(url)
     with held_back():
         storage = manager.storage
+    variable = os.environ.get(STORAGE_VARIABLE)
+    if app and variable and not manager.stores_in(variable):
+        logger.warning(
+            "%s has a storage of its own, %s: %s is not used", app, storage.url, STORAGE_VARIABLE
+        )
     return storage, first_task(manager.registry)
 
 
 def greeting(
-    url: str, storage: str, *, app: str | None, first: FirstTask, has_tokens: bool = False
+    url: str,
+    storage: str,
+    *,
+    app: str | None = None,
+    first: FirstTask,
+    has_tokens: bool = False,
+    has_workers: bool = False,
 ) -> str:
-    """Where the manager listens, what keeps the tasks, how to queue a first one and watch it."""
+    """Where the manager listens, what keeps the tasks, how to queue a first one and watch it.
+
+    `has_workers`: whether it works on it by itself.
+    """
     lost = " (tasks are lost when it stops)" if storage.startswith("memory:") else ""
     reachable = reachable_url(url)
     where = "" if reachable == DEFAULT_URL else f" --manager {reachable}"
@@ -177,7 +186,7 @@ def greeting(
     call = {"jsonrpc": "2.0", "id": 1, "method": "queue", "params": params}
     queue = shlex.join([PROGRAM, "queue", name, json.dumps(parameters)])
     curl = ["curl", f"{reachable}/rpc", "-H", "Content-Type: application/json", "-d"]
-    work = f"work {app}" if app else f"claim {name}"
+    work = f"Work on it:\n  {PROGRAM} {f'work {app}' if app else f'claim {name}'}{where}\n"
     # In double quotes, for the shell is to put the token in.
     bearer = ' -H "Authorization: Bearer $JSONRPC_QM_TOKEN"' if has_tokens else ""
     needs = " (callers need a token, in JSONRPC_QM_TOKEN)" if has_tokens else ""
@@ -186,8 +195,7 @@ def greeting(
         f"Queue a first task{needs}:\n"
         f"  {queue}{where}\n"
         f"  {shlex.join([*curl, json.dumps(call)])}{bearer}\n"
-        "Work on it:\n"
-        f"  {PROGRAM} {work}{where}\n"
+        f"{'' if has_workers else work}"
         "Watch it:\n"
         f"  {reachable}/"
     )

@@ -15,6 +15,9 @@ from jsonrpc_qm.access.tokens import Entry
 from jsonrpc_qm.answers import TaskTransition, WorkerInfo
 from jsonrpc_qm.cli.output import json_text
 from jsonrpc_qm.cli.printable import printable, printable_lines
+from jsonrpc_qm.cli.words import counted
+from jsonrpc_qm.moments import SECOND
+from jsonrpc_qm.storage.base import WORKER_GONE
 from jsonrpc_qm.task import Status, Task
 
 STYLES = {
@@ -27,6 +30,9 @@ STYLES = {
 
 STATES = ("queued", "scheduled", "started", "completed", "failed", "cancelled")
 """The counts of `stats`, in their order."""
+
+SILENT_AFTER = WORKER_GONE / SECOND
+"""Seconds without a word; a worker that waits for tasks calls at least every 20."""
 
 LONGEST_VALUE = 2000
 """How many characters of a JSON value a terminal shows."""
@@ -148,10 +154,21 @@ def worker_rows(workers: Sequence[WorkerInfo]) -> Table:
             cell(worker.worker),
             str(worker.running),
             age((now - worker.last_seen).total_seconds()),
-            cell("draining", "yellow") if worker.drain else cell("working"),
+            _state(worker, now),
             yielding_cell(", ".join(worker.names)),
         )
     return table
+
+
+def is_silent(worker: WorkerInfo, now: datetime) -> bool:
+    """Whether a worker was not heard of for so long that it counts as gone."""
+    return (now - worker.last_seen).total_seconds() > SILENT_AFTER
+
+
+def _state(worker: WorkerInfo, now: datetime) -> Text:
+    if is_silent(worker, now):
+        return cell("silent", "dim")
+    return cell("draining", "yellow") if worker.drain else cell("working")
 
 
 def age(seconds: float) -> str:
@@ -252,8 +269,7 @@ def _count_style(state: str, counts: dict[str, Any]) -> str:
 
 def _manager_line(stats: dict[str, Any]) -> str:
     manager = stats["manager"]
-    workers = stats["workers"]
     return (
-        f"{workers} worker{'' if workers == 1 else 's'}; manager {manager['version']}, "
+        f"{counted(stats['workers'], 'worker')}; manager {manager['version']}, "
         f"up {age(manager['uptime'])}, {manager['storage']}"
     )

@@ -41,7 +41,7 @@ def top(manager: "Client", out: Output, *, every: float, once: bool) -> None:
     if out.as_json:
         out.document(overview._asdict())
     elif once or not out.on_terminal:
-        out.table(overview.table())
+        out.table(overview.table(width=console().width if out.on_terminal else None))
     else:
         _live(manager, overview, every)
 
@@ -62,7 +62,7 @@ def _live(manager: "Client", overview: "Overview", every: float) -> None:
     said: list[Any] = []
 
     def painted() -> Any:
-        return Group(overview.table(screen.height - len(said)), *said)
+        return Group(overview.table(screen.height - len(said), screen.width), *said)
 
     try:
         with _keys() as pressed, Live(painted(), console=screen, screen=True) as live:

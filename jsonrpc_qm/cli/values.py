@@ -7,7 +7,7 @@ to which click adds which option it was.
 import json
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,12 +97,25 @@ def _hint(text: str) -> str:
 
 def moment(text: str) -> datetime:
     """A time in RFC 3339 with its zone."""
+    return _zoned(text, "2030-01-31T08:00:00Z")
+
+
+def moment_or_ago(text: str) -> datetime:
+    """A time in RFC 3339 with its zone, or how long ago it was: `90s`, `12h`, `1h30m`."""
+    # A number without a unit is none: 2030 may be meant as a year.
+    if _PARTS.fullmatch(text.strip()):
+        try:
+            return datetime.now(UTC) - timedelta(seconds=duration(text))
+        except OverflowError:
+            raise click.BadParameter(f"{text!r} is too long ago") from None
+    return _zoned(text, "2030-01-31T08:00:00Z, or 1h for an hour ago")
+
+
+def _zoned(text: str, example: str) -> datetime:
     try:
         value = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no time; write it like 2030-01-31T08:00:00Z"
-        ) from None
+        raise click.BadParameter(f"{text!r} is no time; write it like {example}") from None
     if value.tzinfo is None:
         raise click.BadParameter(f"{text!r} has no zone; add Z for UTC, or +02:00")
     return value.astimezone(UTC)
@@ -119,9 +132,9 @@ def key_value(text: str) -> tuple[str, str]:
 def manager_url(text: str) -> str:
     """Where a manager listens: `http://host:port`; or several, with commas between."""
     if not all(map(_is_manager, re.split(r",\s*(?=https?://)", text))):
-        said = re.sub("//.*@", "//", repr(text))  # no password in a message
+        said = re.sub(r"^(\w+://)?.*@", r"\1", text)  # no password in a message
         raise click.BadParameter(
-            f"{said} is no URL of a manager; write it like http://127.0.0.1:8642"
+            f"{said!r} is no URL of a manager; write it like http://127.0.0.1:8642"
         )
     return text
 

@@ -7,7 +7,7 @@ import click
 
 from jsonrpc_qm.cli.apps import load_app
 from jsonrpc_qm.cli.credentials import credential_options
-from jsonrpc_qm.cli.exits import USAGE, Failure
+from jsonrpc_qm.cli.exits import REFUSED, UNAVAILABLE, USAGE, Failure
 from jsonrpc_qm.cli.logs import log_options, set_up_logs
 from jsonrpc_qm.cli.options import errors_said, option, url_option
 from jsonrpc_qm.cli.values import comma_separated, duration
@@ -85,7 +85,8 @@ def work(
         leave(_run(manager, url, credentials, options))
     # Somebody must be there to start the successor of a process that has done its tasks.
     args = (app, url, credentials, log_format, log_level, options)
-    run_processes(processes, work_in_a_child, args, grace=options["grace"])
+    final = (REFUSED, UNAVAILABLE) if options["burst"] else ()
+    sys.exit(run_processes(processes, work_in_a_child, args, grace=options["grace"], final=final))
 
 
 def work_in_a_child(

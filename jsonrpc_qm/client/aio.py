@@ -22,7 +22,6 @@ from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call, Which
 from jsonrpc_qm.client.credentials import Credentials
 from jsonrpc_qm.client.protocol import (
-    DEFAULT_URL,
     Endpoint,
     Reply,
     answer_lost,
@@ -34,9 +33,10 @@ from jsonrpc_qm.client.protocol import (
     untrusted,
 )
 from jsonrpc_qm.client.retrying import Retrying
+from jsonrpc_qm.client.waiting import not_in_time, result_of, waits
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.retry import Backoff
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -56,7 +56,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         timeout: float = 10.0,
         retry_for: float = 30.0,
@@ -137,6 +137,14 @@ class AsyncClient:
         """As `Client.get_task`."""
         return await self._send(calls.get_task(id, wait))
 
+    async def result(self, id: str, *, timeout: float | None = None) -> Any:
+        """As `Client.result`."""
+        for wait in waits(timeout):
+            task = await self.get_task(id, wait=wait)
+            if task.finished:
+                return result_of(task)
+        raise not_in_time(id, timeout)
+
     async def list_tasks(
         self,
         *,
@@ -180,7 +188,7 @@ class AsyncClient:
         max_tasks: int = 1,
         wait: float = 20.0,
         lease: float | None = None,
-    ) -> list[Task]:
+    ) -> list[ClaimedTask]:
         """As `Client.claim`."""
         return await self._send(
             calls.claim(names, worker=worker, max_tasks=max_tasks, wait=wait, lease=lease)

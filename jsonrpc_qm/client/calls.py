@@ -28,7 +28,7 @@ from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.moments import moment_of, rfc3339
 from jsonrpc_qm.params import MAX_WAIT
 from jsonrpc_qm.retry import Backoff
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 from jsonrpc_qm.tracing import carried, with_carried
 
 T = TypeVar("T")
@@ -82,6 +82,7 @@ class Which(TypedDict, total=False):
 
 _TASK = msgspec.json.Decoder(Answer[Task])
 _TASKS = msgspec.json.Decoder(Answer[list[Task]])
+_CLAIMED = msgspec.json.Decoder(Answer[list[ClaimedTask]])
 _PAGE = msgspec.json.Decoder(Answer[TaskPage])
 _HEARTBEAT = msgspec.json.Decoder(Answer[HeartbeatAnswer])
 _REPORT = msgspec.json.Decoder(Answer[ReportAnswer])
@@ -150,9 +151,9 @@ def delete_task(id: str) -> Call[bool]:
     return _call("delete_task", _FLAG, {"id": id}, repeatable=False)
 
 
-def claim(names: Sequence[str], *, wait: float, **options: Any) -> Call[list[Task]]:
+def claim(names: Sequence[str], *, wait: float, **options: Any) -> Call[list[ClaimedTask]]:
     """`claim`; what a lost answer held, the manager takes back."""
-    return _call("claim", _TASKS, {"names": names, "wait": wait, **options}, wait=wait)
+    return _call("claim", _CLAIMED, {"names": names, "wait": wait, **options}, wait=wait)
 
 
 def heartbeat(leases: Sequence[Mapping[str, Any]], worker: str | None) -> Call[HeartbeatAnswer]:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:8642"
 """Where `jsonrpc-qm serve` listens unless told otherwise."""
 
+URL_VARIABLE = "JSONRPC_QM_URL"
+"""Has the URL of clients that are given none."""
+
 ANSWER_LOST = "answer_lost"
 """A member of Unavailable's data: true when the call was sent and may have been carried out."""
 
@@ -93,12 +96,16 @@ def _sendable(token: str) -> str:
     return token
 
 
-def endpoints_of(urls: str, token: str | None = None) -> tuple[Endpoint, ...]:
+def endpoints_of(urls: str | None, token: str | None = None) -> tuple[Endpoint, ...]:
     """The endpoints of one or several managers' URLs, with commas between.
+
+    None stands for those in the variable JSONRPC_QM_URL, and without that for DEFAULT_URL.
 
     Raises:
         InvalidParams: one of them is no such URL.
     """
+    if urls is None:
+        urls = os.environ.get(URL_VARIABLE) or DEFAULT_URL
     # What is no text is refused with the words for it.
     several = _BETWEEN.split(urls.strip()) if isinstance(urls, str) else [urls]
     return tuple(Endpoint.of(url, token) for url in several)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jsonrpc_qm.client.calls import Call
 from jsonrpc_qm.client.credentials import Credentials
-from jsonrpc_qm.client.protocol import DEFAULT_URL, closed, endpoints_of, read
+from jsonrpc_qm.client.protocol import closed, endpoints_of, read
 from jsonrpc_qm.client.retrying import Retrying
 from jsonrpc_qm.client.verbs import Verbs
 from jsonrpc_qm.errors import Unavailable
@@ -40,7 +40,7 @@ class Client(Verbs):
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
         timeout: float = 10.0,
         retry_for: float = 30.0,
@@ -55,7 +55,8 @@ class Client(Verbs):
         Args:
             url: where the manager is; http or https, maybe with a path (behind a proxy) and with
                 `user:password@` (HTTP basic authentication). Several managers of one storage with
-                commas between.
+                commas between. By default that of the variable JSONRPC_QM_URL, and without that
+                http://127.0.0.1:8642.
             timeout: seconds that connecting may take, and that the manager may be silent; the time
                 that a call is to wait comes on top.
             retry_for: seconds after the first failure during which a call is sent again; 0 for not

@@ -17,8 +17,9 @@ from jsonrpc_qm.answers import (
 )
 from jsonrpc_qm.client import calls
 from jsonrpc_qm.client.calls import Call, Which
+from jsonrpc_qm.client.waiting import not_in_time, result_of, waits
 from jsonrpc_qm.retry import Backoff
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 
 T = TypeVar("T")
 
@@ -124,6 +125,24 @@ class Verbs(ABC):
         """
         return self._send(calls.get_task(id, wait))
 
+    def result(self, id: str, *, timeout: float | None = None) -> Any:
+        """The result of a task, once it is completed.
+
+        Args:
+            id: the task's.
+            timeout: seconds that it may take; None for as long as it takes.
+
+        Raises:
+            TaskFailed: it has failed or was cancelled; the error's `task` is the task.
+            TimeoutError: it is not finished in time, and goes on.
+            TaskNotFound: there is none.
+        """
+        for wait in waits(timeout):
+            task = self.get_task(id, wait=wait)
+            if task.finished:
+                return result_of(task)
+        raise not_in_time(id, timeout)
+
     def list_tasks(
         self,
         *,
@@ -194,7 +213,7 @@ class Verbs(ABC):
         max_tasks: int = 1,
         wait: float = 20.0,
         lease: float | None = None,
-    ) -> list[Task]:
+    ) -> list[ClaimedTask]:
         """Take up to `max_tasks` (1 to 1000), waiting up to `wait` (0 to 55) seconds for the first.
 
         Each has its `token`. `lease` in seconds; each task's own by default. When an answer got

@@ -12,7 +12,7 @@ from jsonrpc_qm.params import Params
 P = TypeVar("P", bound=Params)
 
 _MISSING_OR_UNKNOWN = re.compile(
-    r"Object (missing required|contains unknown) field `(?P<field>.*)`"
+    r"Object (missing required|contains unknown) field `(?P<field>.*)`", re.DOTALL
 )
 _PLACE = re.compile(r"^(?P<reason>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 

@@ -14,8 +14,8 @@ def explained(
 ) -> Explanation:
     """Why a task is where it is.
 
-    `stats` of its name; `waiting`: whether a claim for its name waits right now, which may be of
-    somebody without a worker's name.
+    `stats` of its name; `workers`: those that live; `waiting`: whether a claim for its name waits
+    right now, which may be of somebody without a worker's name.
     """
     if record.status == "started":
         reasons = _running(record)
@@ -30,10 +30,11 @@ def _running(record: Record) -> list[Reason]:
     worker = "a worker that gave no name" if record.worker is None else record.worker
     assert record.lease_expires_at is not None
     until = datetime_of(record.lease_expires_at)
-    running = Reason(code="running", message=f"{worker} runs it", until=until)
+    message = f"{worker} runs it; its lease ends unless the worker extends it"
+    running = Reason(code="running", message=message, until=until)
     if not record.cancel_requested:
         return [running]
-    asked = Reason(code="cancel_requested", message=f"{worker} is asked to stop", until=until)
+    asked = Reason(code="cancel_requested", message=f"{worker} is asked to stop")
     return [asked, running]
 
 
@@ -52,7 +53,7 @@ def _held_up(
         reasons.append(Reason(code="paused", message=f"{record.name} is paused"))
     if record.status == SCHEDULED and record.run_at > now:
         reasons.append(_scheduled(record))
-    asking = [w for w in workers if record.name in w.names and w.last_seen >= now - WORKER_GONE]
+    asking = [worker for worker in workers if record.name in worker.names]
     if not asking and not waiting:
         message = f"no worker has asked for {record.name} in the last {WORKER_GONE // 1_000_000} s"
         reasons.append(Reason(code="no_worker", message=message))
@@ -60,10 +61,17 @@ def _held_up(
         message = f"all workers that ask for {record.name} are asked to stop"
         reasons.append(Reason(code="draining", message=message))
     if not reasons:
-        held = sum(worker.running for worker in asking)
-        message = f"{stats.queued} of this name are due, {len(asking)} workers hold {held} tasks"
-        reasons.append(Reason(code="behind", message=message))
+        reasons.append(_behind(stats.queued, asking))
     return reasons
+
+
+def _behind(due: int, asking: Sequence[WorkerRow]) -> Reason:
+    message = f"{due} of this name {'is' if due == 1 else 'are'} due"
+    if asking:
+        held = sum(worker.running for worker in asking)
+        who = "1 worker holds" if len(asking) == 1 else f"{len(asking)} workers hold"
+        message += f", {who} {held} task{'' if held == 1 else 's'}"
+    return Reason(code="behind", message=message)
 
 
 def _scheduled(record: Record) -> Reason:

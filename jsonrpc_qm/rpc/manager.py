@@ -18,7 +18,7 @@ from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Ru
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.explaining import explained
 from jsonrpc_qm.rpc.many import change_many, listing_of
-from jsonrpc_qm.storage.base import NameStats, Page, Storage, WorkerRow
+from jsonrpc_qm.storage.base import WORKER_GONE, NameStats, Page, Storage, WorkerRow
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.version import VERSION
 
@@ -80,7 +80,7 @@ class Manager(ABC):
         record, now = await self.stored(call.id), self.storage.now()
         stats = (await self.read(self.storage.stats, now)).get(record.name, NameStats())
         waiting = self.is_waited_for(record.name)
-        return explained(record, now, stats, await self.workers(), waiting=waiting)
+        return explained(record, now, stats, await self.living_workers(), waiting=waiting)
 
     async def rates(self, call: p.RatesParams) -> Rates:
         return Rates(interval=10.0, until=datetime_of(self.storage.now()), names={})
@@ -121,6 +121,11 @@ class Manager(ABC):
 
     async def workers(self) -> list[WorkerRow]:
         return await self.read(self.storage.workers)
+
+    async def living_workers(self) -> list[WorkerRow]:
+        """Those that were heard of within WORKER_GONE."""
+        since = self.storage.now() - WORKER_GONE
+        return [row for row in await self.workers() if row.last_seen >= since]
 
     async def drain(self, call: p.DrainParams) -> bool:
         return await self.write(self.rules.drain(call))

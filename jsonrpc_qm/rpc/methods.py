@@ -70,6 +70,7 @@ class Notification(Call):
         super().__init__()
         self._call = call
         self.grant = call.grant
+        self.may_wait = False
 
     def address(self) -> str:
         return self._call.address()
@@ -187,7 +188,7 @@ async def report(manager: Manager, call: Call, given: p.ReportParams) -> Any:
 async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
     """`queued` are due now, `scheduled` are queued with run_at ahead. Cheap at any size."""
     rows = await manager.stats()
-    workers = await manager.workers()
+    workers = await manager.living_workers()
     return {"names": rows, "workers": len(workers), "manager": manager.about()}
 
 
@@ -268,7 +269,7 @@ class StatsAnswer(msgspec.Struct):
     names: dict[str, NameStats]
     """By name: each that has a task or is paused."""
     workers: int
-    """How many workers it has heard of."""
+    """How many workers it has heard of in the last minute."""
     manager: ManagerInfo
 
 

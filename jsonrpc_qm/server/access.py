@@ -54,7 +54,7 @@ class Access:
         if self._path is not None:
             try:
                 self._tokens = Tokens(read_tokens(self._path))
-                logger.info("read %d tokens from %s", len(self._tokens), self._path)
+                logger.info("tokens in %s: %d", self._path, len(self._tokens))
             except InvalidParams as error:
                 logger.error("the tokens stay as they were: %s", error)
         if self.tls is not None:

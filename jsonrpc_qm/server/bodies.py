@@ -29,10 +29,13 @@ class Bodies:
         Raises:
             HTTPRequestEntityTooLarge: it is too large.
         """
-        # Nearly always it has arrived together with the head, and needs no waiting.
-        if not request.content.is_eof():
-            return await self._read_slowly(request)
-        body = request.content.read_nowait()
+        try:
+            # Nearly always it has arrived together with the head, and needs no waiting.
+            if not request.content.is_eof():
+                return await self._read_slowly(request)
+            body = request.content.read_nowait()
+        except web.RequestPayloadError:
+            return _closing(400, "the body is not what Content-Encoding or its length say")
         _check_size(request, len(body))
         return body
 
@@ -62,7 +65,13 @@ def _check_size(request: web.Request, size: int) -> None:
 
 
 def _turned_away(status: int, reason: str) -> web.Response:
-    response = web.json_response({"error": reason}, status=status)
+    response = _closing(status, reason)
     response.headers["Retry-After"] = f"{COME_BACK_AFTER:.0f}"
+    return response
+
+
+def _closing(status: int, reason: str) -> web.Response:
+    """What is answered before the connection is closed: nobody knows where the body ends."""
+    response = web.json_response({"error": reason}, status=status)
     response.force_close()
     return response

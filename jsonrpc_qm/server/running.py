@@ -104,6 +104,16 @@ class Settings(Limits, frozen=True, kw_only=True):
         )
 
 
+class CannotListen(OSError):
+    """The address can't be had; the text says which, and why."""
+
+    @classmethod
+    def of(cls, settings: Settings, error: OSError) -> "CannotListen":
+        # Without the address that `socket.create_server` adds.
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
+        return cls(f"can't listen on {settings.host}:{settings.port}: {reason}")
+
+
 class Started(NamedTuple):
     """A manager that answers."""
 
@@ -118,7 +128,7 @@ async def running(
     """A manager that answers at the URL this gives, until the block ends.
 
     Raises:
-        OSError: it can't listen there.
+        CannotListen: it can't listen there.
         InvalidParams: it must not listen there, or can't use a file of the settings.
     """
     async with _started(storage, settings, access or settings.access()) as started:
@@ -170,10 +180,13 @@ async def _started(storage: Storage, settings: Settings, access: Access) -> Asyn
 
 def _listen(settings: Settings, access: Access) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    found = socket.getaddrinfo(settings.host, settings.port, family, socket.SOCK_STREAM)
-    address = str(found[0][4][0])
-    check_address(address, has_tokens=access.has_tokens, allow_anyone=settings.allow_anyone)
-    listening = socket.create_server((address, settings.port), family=family, backlog=BACKLOG)
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, family, socket.SOCK_STREAM)
+        address = str(found[0][4][0])
+        check_address(address, has_tokens=access.has_tokens, allow_anyone=settings.allow_anyone)
+        listening = socket.create_server((address, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise CannotListen.of(settings, error) from error
     set_keepalive(listening)
     return listening
 
@@ -188,20 +201,23 @@ def in_background(storage: Storage, settings: Settings) -> Iterator[str]:
     """A manager in a thread of its own, at the URL this gives, until the block ends.
 
     Raises:
-        OSError, InvalidParams: as `running`.
+        CannotListen, InvalidParams: as `running`.
     """
     with _in_thread(storage, settings, settings.access()) as (started, _):
         yield started.url
 
 
 @contextmanager
-def beside(storage: Storage, settings: Settings) -> Iterator[Callable[[], Within]]:
+def beside(
+    storage: Storage, settings: Settings, *, on_ready: Callable[[str], None]
+) -> Iterator[Callable[[], Within]]:
     """The same, for threads of this process: gives what makes its verbs for them.
 
-    In the main thread SIGHUP reads the files of tokens and certificates again meanwhile.
+    `on_ready` gets its URL once it listens. In the main thread SIGHUP reads the files of tokens and
+    certificates again meanwhile.
 
     Raises:
-        OSError, InvalidParams: as `running`.
+        CannotListen, InvalidParams: as `running`.
     """
     _allow_files()
     access = settings.access()
@@ -209,7 +225,7 @@ def beside(storage: Storage, settings: Settings) -> Iterator[Callable[[], Within
         _in_thread(storage, settings, access) as (started, loop),
         _on_hangup(lambda: loop.call_soon_threadsafe(access.reload), access),
     ):
-        logger.info("listens on %s, storage %s", started.url, storage.url)
+        on_ready(started.url)
         yield lambda: Within(started.url, started.endpoint, loop)
 
 
@@ -265,7 +281,7 @@ def serve(
     The storage is closed at the end.
 
     Raises:
-        OSError, InvalidParams: as `running`.
+        CannotListen, InvalidParams: as `running`.
     """
     _allow_files()
     asyncio.run(_serve(storage, settings or Settings(), on_ready))

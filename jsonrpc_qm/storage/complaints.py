@@ -45,5 +45,5 @@ class Complaints:
             if len(self._said) >= MOST_REASONS:
                 self._said.clear()
             self._said[reason] = _Said(now)
-        more = f" (and {said.left_out} times more before)" if said and said.left_out else ""
+        more = f" (and {said.left_out} more before)" if said and said.left_out else ""
         logger.warning("%s: %s%s", self._place, reason, more)

@@ -51,7 +51,7 @@ COPIED = 50
 
 
 class PostgresqlStorage(SqlRowsStorage):
-    """Tasks in a PostgreSQL database, 12 or later.
+    """Tasks in a PostgreSQL database, 13 or later.
 
     `url` like `postgresql://user:password@host:5432/database?sslmode=verify-full`, with the query
     that libpq takes. Names, unique keys and workers' names with U+0000 in them are refused as

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from enum import Enum
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from jsonrpc_qm.task import Task
+from jsonrpc_qm.worker import logs
 from jsonrpc_qm.worker.context import Context
 from jsonrpc_qm.worker.outcome import Outcome, failed, released
 
@@ -56,6 +58,11 @@ class Attempt:
         self.progress: Any = UNSET
         """What the handler said last, until it has been sent."""
         self._kill: Callable[[], None] | None = None
+
+    def begin(self) -> None:
+        """Its handler is about to be called."""
+        self.started = monotonic()
+        logs.begun(self.task)
 
     def stop(self, reason: Stop) -> None:
         """Let it end, in the way its pool can: any thread may call this, at any time."""

@@ -2,11 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from jsonrpc_qm.task import Task
 
 PoolName = Literal["thread", "process"]
+
+
+def check_pool(pool: object) -> None:
+    """Raises ValueError if there is no such pool."""
+    if pool not in get_args(PoolName):
+        known = " or ".join(map(repr, get_args(PoolName)))
+        raise ValueError(f"pool is {known}, not {pool!r}")
 
 
 class Worker(ABC):

@@ -1,10 +1,11 @@
 """What a handler can know and say about the attempt it is working on."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from jsonrpc_qm.jsontext import from_python
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import Status, Task
 
 
 class Cancelled(BaseException):
@@ -13,6 +14,10 @@ class Cancelled(BaseException):
     Not an Exception, so that a handler's `except Exception` lets it through, as with asyncio's
     CancelledError.
     """
+
+
+def _ignore(value: Any) -> None:
+    """Do nothing with it."""
 
 
 class Context:
@@ -28,6 +33,32 @@ class Context:
         """The task as it was when it was claimed."""
         self._report = report
         self._stopped = stopped
+
+    @classmethod
+    def for_test(
+        cls, *, report: Callable[[Any], None] = _ignore, cancelled: bool = False, **fields: Any
+    ) -> "Context":
+        """A context to call a handler with in a test, where there is no manager.
+
+            said = []
+            steps(3, context=Context.for_test(report=said.append, attempts=2))
+
+        Args:
+            report: called with each value of `progress`.
+            cancelled: whether the attempt should end.
+            fields: those of its `task`, by the names of Task's; the others are those of a first
+                attempt at a task "test", which has just been claimed with the token 1.
+        """
+        now = datetime.now(UTC)
+        usual: dict[str, Any] = {
+            "id": "test",
+            "name": "test",
+            "status": Status.STARTED,
+            "attempts": 1,
+            "token": 1,
+            **dict.fromkeys(("run_at", "created_at", "updated_at", "started_at"), now),
+        }
+        return cls(Task(**{**usual, **fields}), report, lambda: cancelled)
 
     @property
     def token(self) -> int:

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
-from jsonrpc_qm.errors import Forbidden, InvalidParams, InvalidRequest, MethodNotFound
+from jsonrpc_qm.errors import (
+    Forbidden,
+    InvalidParams,
+    InvalidRequest,
+    MethodNotFound,
+    QueueError,
+    Unavailable,
+)
 from jsonrpc_qm.task import Task
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.link import AWAY, Link
@@ -34,6 +41,14 @@ LOOK = 1.0
 
 FATAL = (Forbidden, MethodNotFound, InvalidParams, InvalidRequest)
 """Refusals of a claim that trying again does not change."""
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether what answers is no manager, or is not trusted: a wrong URL, most likely.
+
+    Somebody may set it right meanwhile, so a worker that is to stay tries on.
+    """
+    return type(error) is QueueError
 
 
 class Holder(Protocol):
@@ -73,7 +88,10 @@ class Courier:
         worker: str,
         wait: float = WAIT,
     ) -> None:
-        """`polling` is for the waiting claims alone: it is closed to end one."""
+        """`polling` is for the waiting claims alone: it is closed to end one.
+
+        With `wait` 0 it is for a worker that is not to stay.
+        """
         self._polling = polling
         self._outbox = outbox
         self._link = link
@@ -170,6 +188,8 @@ class Courier:
                 return 0.0
             if isinstance(error, FATAL):
                 raise
+            if self._wait == 0 and is_lasting(error):
+                raise Unavailable(str(error)) from error
             return self._link.failed(error)
         self._link.answered()
         if tasks:

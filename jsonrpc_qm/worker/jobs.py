@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jsonrpc_qm.errors import TaskNotFound, Unavailable
 from jsonrpc_qm.params import LIST_LIMITS
 from jsonrpc_qm.task import Task
-from jsonrpc_qm.worker.base import PoolName, Worker
+from jsonrpc_qm.worker.base import PoolName, Worker, check_pool
 from jsonrpc_qm.worker.context import Context
 from jsonrpc_qm.worker.handler import Handler
 from jsonrpc_qm.worker.outcome import Fail
@@ -70,8 +70,9 @@ def jobs_of(
     tasks.
 
     Raises:
-        ValueError: a name is not registered, or can't be served.
+        ValueError: a name is not registered, or can't be served, or there is no such pool.
     """
+    check_pool(pool)
     jobs: dict[str, Job] = {}
     for name in registry if names is None else names:
         if name not in registry:

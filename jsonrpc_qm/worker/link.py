@@ -19,6 +19,9 @@ logger = logging.getLogger("jsonrpc_qm.worker")
 
 PAUSES = Backoff(base=0.1, factor=2, max=4.0, jitter=0.5)
 
+AGAIN = 60.0
+"""Seconds after which the log says again that, and why, the manager can't be reached."""
+
 REFUSALS = (TooLarge, InvalidParams, InvalidRequest, ParseError, TypeError, ValueError)
 """What says that a call will never be taken as it is."""
 
@@ -33,6 +36,7 @@ class Link:
         self._lock = threading.Lock()
         self._failures = 0
         self._since = 0.0
+        self._said = 0.0
 
     @property
     def away(self) -> bool:
@@ -41,12 +45,16 @@ class Link:
 
     def failed(self, error: Exception) -> float:
         """A call failed; the seconds to wait before the next."""
+        now = monotonic()
         with self._lock:
             self._failures += 1
             failures = self._failures
             if failures == 1:
-                self._since = monotonic()
-        if failures == 1:
+                self._since = now
+            says = failures == 1 or now - self._said >= AGAIN
+            if says:
+                self._said = now
+        if says:
             logger.warning("the manager can't be reached, trying again: %s", error)
         # Not for secrets: the jitter keeps workers from coming back all at once.
         pause = backoff_seconds(PAUSES, failures, random.random())  # noqa: S311

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from time import monotonic
 
 from jsonrpc_qm.tracing import run_span
 from jsonrpc_qm.worker.attempt import Attempt
@@ -87,7 +86,7 @@ class LoopPool:
             if attempt.stopping is not None:
                 outcome = attempt.stopped()
             else:
-                attempt.started = monotonic()
+                attempt.begin()
                 with run_span(attempt.task) as run:
                     outcome = await self._outcome(attempt)
                     run.ended(outcome and outcome.wire)

@@ -13,7 +13,7 @@ from jsonrpc_qm.errors import (
     TaskNotFound,
     Unavailable,
 )
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask
 from jsonrpc_qm.worker.attempt import Attempt
 from jsonrpc_qm.worker.link import REFUSALS, Link
 from jsonrpc_qm.worker.outcome import Outcome, refused
@@ -53,7 +53,7 @@ class Outbox:
         """Whose leases are to be kept until the outcome has arrived."""
         return [attempt for attempt, _ in [*self._sending, *self._waiting.copy()]]
 
-    def deliver(self, names: Sequence[str] | None, max_tasks: int) -> list[Task]:
+    def deliver(self, names: Sequence[str] | None, max_tasks: int) -> list[ClaimedTask]:
         """Send what there is, up to a batch; take up to `max_tasks` new tasks if `names` are given.
 
         Raises:
@@ -76,7 +76,9 @@ class Outbox:
             batch.append(self._waiting.popleft())
         return batch
 
-    def _send(self, part: list[Entry], names: Sequence[str] | None, max_tasks: int) -> list[Task]:
+    def _send(
+        self, part: list[Entry], names: Sequence[str] | None, max_tasks: int
+    ) -> list[ClaimedTask]:
         wires = [outcome.wire for _, outcome in part]
         try:
             answer = self._source.report(

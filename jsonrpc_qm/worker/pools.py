@@ -3,7 +3,6 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from time import monotonic
 from typing import Protocol
 
 from jsonrpc_qm.tracing import run_span
@@ -100,7 +99,7 @@ class SlotPool:
             if attempt.stopping is not None:
                 outcome = attempt.stopped()
             else:
-                attempt.started = monotonic()
+                attempt.begin()
                 with run_span(attempt.task) as run:
                     outcome = slot.run(attempt)
                     run.ended(outcome and outcome.wire)

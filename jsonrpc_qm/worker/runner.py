@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic
 
 from jsonrpc_qm.task import Task
+from jsonrpc_qm.worker import logs
 from jsonrpc_qm.worker.attempt import Attempt, Stop
 from jsonrpc_qm.worker.base import PoolName, Worker
 from jsonrpc_qm.worker.courier import WAIT, Courier
@@ -208,15 +209,15 @@ class Runner:
     def _finish(self, attempt: Attempt, outcome: Outcome | None, waiting: int) -> None:
         if self._running.pop(attempt, None) is None:
             return  # released meanwhile
+        seconds = monotonic() - attempt.started if attempt.started else 0.0
         if attempt.started:
-            self._pace.observe(monotonic() - attempt.started)
+            self._pace.observe(seconds)
         if outcome is None:
             self._courier.look()
         else:
             wire = outcome.wire
-            if wire["status"] == "failed":
-                _log_failure(attempt.task, wire["error"])
-            elif wire["status"] == "completed" and attempt.job.result_name is not None:
+            logs.ended(attempt.task, wire, seconds)
+            if wire["status"] == "completed" and attempt.job.result_name is not None:
                 wire["queue"] = attempt.job.follow_ups(attempt.task, attempt.lease)
             self._courier.add(attempt, outcome, waiting)
         if self._left <= 0 and not self._running:
@@ -249,7 +250,7 @@ class Runner:
         self._release_waiting()
         self._wait_for(lambda: not self._running, lambda: self._deadline)
         if self._running:
-            logger.warning("%d tasks did not finish, so they are released", len(self._running))
+            logger.warning("released, as not finished in time: %d", len(self._running))
             for attempt in self._running.copy():
                 attempt.stop(Stop.SHUTDOWN)
             patience = monotonic() + LAST_WORDS if self._deadline else 0.0
@@ -274,14 +275,3 @@ class Runner:
                 return
             self._changed.wait(min(left, 0.1))
             self._changed.clear()
-
-
-def _log_failure(task: Task, error: Mapping[str, object]) -> None:
-    logger.warning(
-        "%s %s failed, attempt %d: %s: %s",
-        task.name,
-        task.id,
-        task.attempts,
-        error["type"],
-        error["message"],
-    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from jsonrpc_qm.answers import HeartbeatAnswer, ReportAnswer
-from jsonrpc_qm.task import Task
+from jsonrpc_qm.task import ClaimedTask, Task
 
 
 class TaskSource(Protocol):
@@ -22,7 +22,7 @@ class TaskSource(Protocol):
         max_tasks: int = 1,
         wait: float = 20.0,
         lease: float | None = None,
-    ) -> list[Task]:
+    ) -> list[ClaimedTask]:
         """Take tasks, waiting up to `wait` seconds for the first. Each has its `token`."""
 
     def heartbeat(

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from math import inf
 from multiprocessing.connection import wait
@@ -34,7 +34,8 @@ def run_processes(
     args: Sequence[Any] = (),
     *,
     grace: float = 30.0,
-) -> None:
+    final: Collection[int] = (),
+) -> int:
     """Run `count` worker processes until all have ended; to be called in the main thread.
 
     A process that dies is started anew, with backoff; one that was recycled, at once; one that has
@@ -46,8 +47,12 @@ def run_processes(
             `run_workers(..., supervised=True)` and returns its answer.
         args: its arguments; they are pickled.
         grace: what run_workers is given, in seconds.
+        final: the exit codes of processes that are not to be started anew.
+
+    Returns:
+        The highest of those exit codes that there was, or 0.
     """
-    _Supervisor(count, target, args, grace).run()
+    return _Supervisor(count, target, args, grace, final).run()
 
 
 class _Place:
@@ -62,22 +67,30 @@ class _Place:
 
 class _Supervisor:
     def __init__(
-        self, count: int, target: Callable[..., Ending], args: Sequence[Any], grace: float
+        self,
+        count: int,
+        target: Callable[..., Ending],
+        args: Sequence[Any],
+        grace: float,
+        final: Collection[int],
     ) -> None:
         self._target = target
         self._args = args
         self._grace = grace
+        self._final = final
+        self._code = 0
         self._places = [_Place() for _ in range(count)]
         self._signals = 0
         self._kill_at = inf
 
-    def run(self) -> None:
+    def run(self) -> int:
         with closing(SignalPipe()) as pipe, pipe.installed():
             while self._places:
                 self._start_due()
                 self._wait(pipe)
                 for place in [p for p in self._places if p.process is not None]:
                     self._look_at(place)
+        return self._code
 
     def _start_due(self) -> None:
         now = monotonic()
@@ -129,8 +142,12 @@ class _Supervisor:
             return
         code, pid = process.exitcode, process.pid
         process.close()
+        assert code is not None
         place.process = None
         if self._signals or code == 0:
+            self._places.remove(place)
+        elif code in self._final:
+            self._code = max(self._code, code)
             self._places.remove(place)
         elif code == RECYCLED:
             place.failures = 0

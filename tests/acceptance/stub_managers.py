@@ -33,6 +33,8 @@ class StubManager(ThreadingHTTPServer):
                 return [self._task]
             self._ended.wait(params.get("wait", 20))
             return []
+        if method == "heartbeat":
+            return {"leases": [], "drain": False}
         self.outcomes.append({"method": method, **params})
         return self._task if self._reaction(len(self.outcomes)) else None
 

@@ -108,7 +108,7 @@ def test_json_is_exactly_what_the_manager_answers(line: Line, rpc: Rpc) -> None:
     token = str(claimed["token"])
     done = line.json("complete", queued["id"], token, "[1.0, 1e300]")
     assert done == rpc("get_task", id=queued["id"])
-    assert line.json("purge") == 1
+    assert line.json("purge", "--yes") == 1
 
 
 def test_a_task_from_queue_to_delete(line: Line) -> None:
@@ -172,8 +172,9 @@ def nobody() -> Iterator[str]:
 
 COMMANDS = [
     "queue a", "get x", "list", "cancel x y", "retry x", "delete x", "stats", "stats --watch",
-    "workers", "drain w", "pause a", "resume a", "purge", "claim a", "complete x 1", "release x 1",
-    "fail x 1 --message m", "heartbeat x 1", "discover", "get x --wait", "list --all --json",
+    "workers", "drain w", "pause a", "resume a", "purge --yes", "claim a", "complete x 1",
+    "release x 1", "fail x 1 --message m", "heartbeat x 1", "discover", "get x --wait",
+    "list --all --json",
 ]  # fmt: skip
 
 
@@ -195,6 +196,30 @@ def test_retry_for_waits_for_a_manager(line: Line, nobody: str) -> None:
     assert result.exit_code == 5
     assert time.monotonic() - began >= 0.25
     assert line("stats", "--retry-for", "300ms").exit_code == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_it_works_without_standard_streams(manager: ManagerProcess, closed: str) -> None:
+    """As started by a program that has closed them."""
+    command = shlex.join([*PROGRAM, "pause", "mail", "--manager", manager.url])
+    done = subprocess.run(["sh", "-c", f"{command} {closed}"], env=environment(), timeout=30)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("args", [["--help"], ["stats"], ["stats", "--json"]])
+def test_output_that_can_not_be_written_is_an_error(
+    manager: ManagerProcess, args: list[str]
+) -> None:
+    """In one line, as on a full disk."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, *args],
+            env={**environment(), "JSONRPC_QM_URL": manager.url},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=30,
+        )
+    assert (done.returncode, done.stderr) == (1, b"Error: No space left on device.\n")
 
 
 def test_output_that_nobody_reads_to_its_end_is_no_error(manager: ManagerProcess, rpc: Rpc) -> None:
@@ -261,6 +286,29 @@ def test_work_ends_by_itself_with_burst(manager: ManagerProcess, rpc: Rpc, tmp_p
     assert rpc("stats")["names"]["add"]["completed"] == 4
     said = [json.loads(entry) for entry in logs.splitlines()]
     assert all({"ts", "level", "logger", "message"} <= entry.keys() for entry in said)
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        ("http://{}/wrong", (), "answered HTTP 404 Not Found: is this the URL of a manager?"),
+        ("https://{}", (), "no secure connection to"),
+        ("http://{}/wrong", ("--processes", "2"), "answered HTTP 404 Not Found"),
+    ],
+)
+def test_a_burst_ends_where_there_is_no_manager(
+    manager: ManagerProcess, tmp_path: Path, url: str, options: tuple[str, ...], said: str
+) -> None:
+    """A wrong URL does not get better: exit code 5, and a line that says what is wrong."""
+    tmp_path.joinpath("app.py").write_text(WORKER_APP)
+    result = program(
+        *("work", "app:qm", "--burst", *options),
+        url=url.format(f"127.0.0.1:{manager.port}"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 5
+    assert said in result.stderr.splitlines()[-1]
+    assert "Queue error" not in result.stderr
 
 
 def test_work_without_an_app_is_one_line(tmp_path: Path) -> None:
@@ -350,7 +398,7 @@ def test_purge_asks_on_a_terminal(manager: ManagerProcess, rpc: Rpc) -> None:
     rpc("cancel", id="a")
     for answer, code, left in (("n", 1, 1), ("y", 0, 0)):
         with closing(Terminal("purge", "--status", "cancelled", url=manager.url)) as terminal:
-            terminal.read_until("Delete all cancelled tasks? [y/N]")
+            terminal.read_until("Delete 1 cancelled task? [y/N]")
             terminal.type(f"{answer}\n")
             assert terminal.read_to_the_end() == code
         assert len(rpc("list_tasks")["tasks"]) == left

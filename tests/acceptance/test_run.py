@@ -1,5 +1,6 @@
 """`qm.run()`: a manager and its workers in one process, with all that `serve` can be told."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -31,24 +32,29 @@ def add(a, b):
     return a + b
 
 if __name__ == "__main__":
-    logging.basicConfig(level="INFO")
+    {logging}
     {run}
 """
 
 START_SECONDS = 30.0
-Start = Callable[[str], subprocess.Popen[str]]
+LOGGING = 'logging.basicConfig(level="INFO")'
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts an app that ends with this line."""
+    """Starts an app that ends with this line, after that which sets up its logging."""
     started: list[subprocess.Popen[str]] = []
 
-    def run(line: str) -> subprocess.Popen[str]:
-        (tmp_path / "app.py").write_text(APP.format(run=line))
-        command = [sys.executable, "app.py"]
+    def run(line: str, logging: str = LOGGING) -> subprocess.Popen[str]:
+        (tmp_path / "app.py").write_text(APP.format(run=line, logging=logging))
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+            [sys.executable, "app.py"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         return process
@@ -134,3 +140,33 @@ def test_what_it_can_not_do_is_said_at_the_start(start: Start, run: str, said: s
     _, log = app.communicate(timeout=30)
     assert app.returncode == 1
     assert said in log.splitlines()[-1]
+
+
+@pytest.mark.parametrize("logging", [LOGGING, "pass"])
+def test_a_port_that_is_taken_is_one_line(start: Start, logging: str) -> None:
+    """As with `serve`: which port, and why, and exit code 5."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        app = start(f"qm.run(port={taken.getsockname()[1]})", logging)
+        said, log = app.communicate(timeout=30)
+    assert (app.returncode, said) == (5, "")
+    assert log == f"Error: can't listen on {address}: Address already in use\n"
+
+
+def test_without_logging_of_its_own_a_script_speaks_as_the_commands_do(start: Start) -> None:
+    """What `serve` prints, and the log of `work`; a failed attempt has its time and level."""
+    port = free_port()
+    app = start(f"qm.run(port={port})", "pass")
+    url = f"http://127.0.0.1:{port}"
+    with closing(Client(url, retry_for=START_SECONDS)) as client:
+        task = client.queue("add", ["a", 1], max_attempts=1)
+        assert client.get_task(task.id, wait=20).status == "failed"
+    app.send_signal(signal.SIGTERM)
+    said, log = app.communicate(timeout=20)
+    assert app.returncode == 0, log
+    assert f"listens on {url}, storage memory:" in said.splitlines()[0]
+    assert f'jsonrpc-qm queue add \'{{"a": 1, "b": 1}}\' --manager {url}' in said
+    lines = log.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \S+Z (INFO|WARNING) +jsonrpc_qm", line) for line in lines)
+    assert any(line.endswith("serves add") for line in lines)
+    assert any(f"WARNING jsonrpc_qm.worker: add {task.id} failed" in line for line in lines)

@@ -75,6 +75,14 @@ def test_each_view_follows_the_rules(manager: Client, open_page: OpenPage, view:
         assert complaints(page) == []
 
 
+@pytest.mark.parametrize("address", ["", "#/tasks", "#/tasks?name=hello"])
+def test_views_without_tasks_follow_them_too(open_page: OpenPage, address: str) -> None:
+    """Where there is a word instead of a table."""
+    page = open_page(address)
+    page.locator(".nothing").wait_for()
+    assert complaints(page) == []
+
+
 def test_a_phone_follows_them_too(manager: Client, open_page: OpenPage) -> None:
     """Where rows are cards."""
     page = opened(manager, open_page, "tasks", viewport=PHONE, is_mobile=True, has_touch=True)

@@ -93,6 +93,15 @@ def test_what_can_not_be_done_is_said(manager: Client, open_page: OpenPage) -> N
     page.get_by_text("None of all tasks is failed or cancelled.").wait_for()
 
 
+@pytest.mark.parametrize("address", ["#/tasks", "#/tasks?name=hello"])
+def test_of_no_tasks_nothing_can_be_done(open_page: OpenPage, address: str) -> None:
+    """Without any, and when none matches."""
+    page = open_page(address)
+    page.locator(".nothing").wait_for()
+    for action in ("Retry", "Cancel", "Delete"):
+        assert page.locator(".bulk").get_by_role("button", name=action).is_disabled()
+
+
 def test_tasks_are_found_by_text_and_time(manager: Client, open_page: OpenPage) -> None:
     """In the parameters or the id, while one types; and by when they were queued."""
     manager.queue("mail", {"to": "ada@example.org"}, id="first-mail")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from tests.dashboard.browsers import PHONE, picture
 from tests.dashboard.conftest import OpenPage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -54,23 +55,17 @@ def test_the_overview_has_a_row_a_name_and_a_worker(manager: Client, open_page: 
     picture(page, "overview")
 
 
-def test_the_overview_is_live(manager: Client, open_page: OpenPage) -> None:
-    """What others do is seen without a reload, and what has the focus keeps it."""
-    page = open_page()
-    page.get_by_text("No tasks yet").wait_for()
-    page.evaluate("window.sameAsEver = true")
-    manager.queue("hello")
-    button = page.get_by_role("button", name="Pause hello")
-    button.focus()
-    for _ in range(3):
-        manager.queue("hello")
-    page.locator("td.queued", has_text="4").wait_for()
-    (task,) = manager.claim(["hello"])
-    page.locator("td.started", has_text="1").wait_for()
-    manager.complete(task.id, task.token)
-    page.locator("td.completed", has_text="1").wait_for()
-    assert page.evaluate("document.activeElement.textContent").split() == ["Pause", "hello"]
-    assert page.evaluate("window.sameAsEver")
+@pytest.mark.parametrize("address", ["", "#/tasks"])
+def test_without_tasks_it_is_told_how_to_queue_one(
+    open_page: OpenPage, url: str, address: str
+) -> None:
+    """By the form, and by a command that finds this manager."""
+    page = open_page(address)
+    page.get_by_text(f"""queue hello '{{"name": "Ada"}}' --manager {url}""").wait_for()
+    picture(page, f"no-tasks{address.replace('#/', '-')}")
+    assert not page.get_by_text("No tasks match.").count()
+    page.get_by_role("link", name="Queue one").click()
+    page.get_by_label("Parameters").wait_for()
 
 
 def test_rates_are_lines(
@@ -121,6 +116,24 @@ def test_a_worker_is_drained_after_a_question(manager: Client, open_page: OpenPa
     assert manager.workers()[0].drain
 
 
+def test_silent_workers_are_counted_apart(manager: Client, open_page: OpenPage) -> None:
+    """Those not heard of for a minute; the manager remembers them for longer."""
+    for worker in ("host-1", "host-2", "host-3"):
+        manager.claim(["hello"], worker=worker, wait=0)
+    page = open_page()
+    page.locator(".about", has_text="3 workers, memory").wait_for()
+
+    def hush(route: Route) -> None:
+        body = route.fetch().text()
+        seen = re.compile(r'("worker":"host-2".*?"last_seen":")\d{4}')
+        route.fulfill(body=seen.sub(r"\g<1>2020", body))
+
+    page.route("**/rpc", hush)
+    manager.queue("hello")
+    page.locator(".about", has_text="2 workers and 1 silent, memory").wait_for()
+    assert "silent" in row(page, "host-2")
+
+
 def test_tasks_are_listed_and_filtered(manager: Client, open_page: OpenPage) -> None:
     """The filter is in the address, so that it can be kept and sent to others."""
     some_tasks(manager)
@@ -138,6 +151,27 @@ def test_tasks_are_listed_and_filtered(manager: Client, open_page: OpenPage) -> 
     page.get_by_role("link", name="Clear").click()
     page.locator("main tbody tr").nth(6).wait_for()
     assert page.get_by_label("Name").input_value() == ""
+
+
+def test_a_list_tells_when_what_it_lists_has_happened(manager: Client, open_page: OpenPage) -> None:
+    """Of failed tasks when they failed, of queued ones when they were queued."""
+    some_tasks(manager)
+    (failed,) = manager.list_tasks(status="failed").tasks
+    (started,) = manager.list_tasks(status="started").tasks
+    queued = manager.list_tasks(status="queued").tasks[0]
+    page = open_page("#/tasks")
+    for status, heading, task, moment in (
+        ("", "When", started, started.started_at),
+        ("failed", "Finished", failed, failed.finished_at),
+        ("started", "Started", started, started.started_at),
+        ("queued", "Queued", queued, queued.created_at),
+    ):
+        page.get_by_label("Status").select_option(status)
+        page.locator("thead th", has_text=re.compile(f"^{heading}$")).wait_for()
+        row = page.locator("main tbody tr", has=page.locator(f"[title='{task.id}']"))
+        told = row.locator("time").first.get_attribute("datetime")
+        assert told is not None
+        assert datetime.fromisoformat(told) == moment
 
 
 def test_a_long_list_has_pages(manager: Client, open_page: OpenPage) -> None:
@@ -280,27 +314,6 @@ def test_a_hostile_task_is_nothing_but_text(manager: Client, open_page: OpenPage
     assert not page.evaluate("window.hurt")
 
 
-def test_a_hidden_tab_costs_nothing(
-    manager: Client, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its stream is closed and it asks for nothing, until it is looked at again."""
-    page = open_page()
-    page.locator(".live.live").wait_for()
-    page.evaluate(
-        """Object.defineProperty(document, "hidden", {get: () => window.away, configurable: true});
-        window.away = true; document.dispatchEvent(new Event("visibilitychange"))"""
-    )
-    page.wait_for_timeout(600)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    manager.queue("hello")
-    page.wait_for_timeout(1500)
-    assert not asked
-    page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
-    page.get_by_role("link", name="hello").wait_for()
-    page.locator(".live.live").wait_for()
-
-
 def test_keys_do_what_the_list_of_keys_says(manager: Client, open_page: OpenPage) -> None:
     """From the overview to a task and its selection without a mouse."""
     some_tasks(manager)
@@ -355,23 +368,6 @@ def test_a_phone_shows_all_without_scrolling_sideways(
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     picture(page, f"{view}-phone")
-
-
-def test_a_manager_that_goes_and_comes_back_is_noticed(
-    manager: Client, open_page: OpenPage
-) -> None:
-    """What was shown stays, with a word that it is old."""
-    manager.queue("hello")
-    page = open_page()
-    page.get_by_role("link", name="hello").wait_for()
-    page.route("**/rpc", lambda route: route.fulfill(status=502, body=""))
-    manager.queue("hello")
-    page.get_by_role("alert").get_by_text("Out of date").wait_for()
-    assert page.get_by_role("link", name="hello").count()
-    page.unroute("**/rpc")
-    manager.queue("hello")
-    page.get_by_role("alert").wait_for(state="detached")
-    page.locator("td.queued", has_text="3").wait_for()
 
 
 def test_names_are_sorted_by_any_column(manager: Client, open_page: OpenPage) -> None:

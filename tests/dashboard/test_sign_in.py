@@ -92,6 +92,19 @@ def test_the_token_is_out_of_scripts_reach(open_page: OpenPage) -> None:
     assert page.get_by_label("Token").count() == 0
 
 
+def test_who_can_not_queue_is_not_asked_to(open_page: OpenPage) -> None:
+    """An operator waits for others; an admin is told what a shell needs."""
+    page = open_page()
+    sign_in(page, "operator")
+    page.get_by_text("There are no tasks").wait_for()
+    assert not page.get_by_role("link", name="Queue one").count()
+    assert not page.get_by_text("jsonrpc-qm queue").count()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, "admin")
+    page.get_by_role("link", name="Queue one").wait_for()
+    page.get_by_text("with a token in JSONRPC_QM_TOKEN").wait_for()
+
+
 def test_an_operator_sees_and_acts(manager: Client, open_page: OpenPage) -> None:
     """Live, and without a form to queue with."""
     failed = manager.queue("report", max_attempts=1)

@@ -13,6 +13,7 @@ OPERATING = read(ROOT / "docs" / "operating.md")
 WORKERS = read(ROOT / "docs" / "workers.md")
 STORAGES = read(ROOT / "docs" / "storages.md")
 README = read(ROOT / "README.md")
+QUEUEING = read(ROOT / "docs" / "queueing.md")
 ALL = [command for commands in COMMANDS.values() for command in commands]
 ACCESS = read(ROOT / "docs" / "access.md")
 SHARED = {
@@ -33,7 +34,8 @@ def variable(command: click.Command, option: click.Option) -> str:
     """The environment variable of an option."""
     if isinstance(option.envvar, str):
         return option.envvar
-    return f"JSONRPC_QM_{command.name}_{option.name}".upper()
+    typed = option.opts[0].removeprefix("--").replace("-", "_")
+    return f"JSONRPC_QM_{command.name}_{typed}".upper()
 
 
 def shown_default(option: click.Option) -> str:
@@ -114,7 +116,9 @@ def known_options(command: click.Command) -> set[str]:
     return own.union(*map(known_options, below))
 
 
-@pytest.mark.parametrize("document", [OPERATING, WORKERS, STORAGES, ACCESS, README], ids=str)
+@pytest.mark.parametrize(
+    "document", [OPERATING, WORKERS, QUEUEING, STORAGES, ACCESS, README], ids=str
+)
 def test_no_document_names_an_option_that_is_not_there(document: Document) -> None:
     """Options behind `jsonrpc-qm COMMAND` are options of that command."""
     for line in document.text.splitlines():

@@ -34,6 +34,7 @@ COMMANDS = (
     "pg_basebackup",
     "pg_ctl",
     "psql",
+    ". ",
     "#",
 )
 """What `sh setup` blocks, which are not run, may begin a line with."""

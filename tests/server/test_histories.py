@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jsonrpc_qm.storage.base import WORKER_GONE, Sighting, Storage
 from tests.server.callers import Caller, Refused
 
 ERROR = {"type": "E", "message": "no"}
@@ -104,11 +105,23 @@ async def test_a_task_that_waits_for_its_turn_says_so(call: Caller) -> None:
         "reasons": [
             {
                 "code": "behind",
-                "message": "2 of this name are due, 1 workers hold 1 tasks",
+                "message": "2 of this name are due, 1 worker holds 1 task",
                 "until": None,
             }
         ],
     }
+
+
+async def test_a_worker_that_is_gone_is_not_spoken_of(call: Caller, storage: Storage) -> None:
+    """Neither as one that asks for the task nor as one that holds others."""
+    await call("queue", name="mail", id="a")
+    with storage.transaction():
+        storage.saw([Sighting(worker="old", names=("mail",))], storage.now() - WORKER_GONE - 1)
+    assert await codes(call, "a") == ["no_worker"]
+    await taken(call, "new")
+    await call("queue", name="mail", id="b")
+    [behind] = (await call("explain", "b"))["reasons"]
+    assert behind["message"] == "1 of this name is due, 1 worker holds 1 task"
 
 
 async def test_workers_that_are_to_stop_are_a_reason(call: Caller) -> None:
@@ -126,11 +139,13 @@ async def test_a_task_that_runs_tells_its_worker(call: Caller) -> None:
     [running] = (await call("explain", "a"))["reasons"]
     assert running == {
         "code": "running",
-        "message": "w runs it",
+        "message": "w runs it; its lease ends unless the worker extends it",
         "until": held["lease_expires_at"],
     }
     await call("cancel", "a")
-    assert await codes(call, "a") == ["cancel_requested", "running"]
+    [asked, still_running] = (await call("explain", "a"))["reasons"]
+    assert asked == {"code": "cancel_requested", "message": "w is asked to stop", "until": None}
+    assert still_running == running
     await call("fail", "a", held["token"], ERROR)
     assert (await call("explain", "a"))["status"] == "cancelled"
     assert await codes(call, "a") == ["finished"]

@@ -64,7 +64,16 @@ async def test_json_may_say_more_of_itself(call: Caller, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "http://localhost:1", "null", "", "file://", "nonsense"]
+    "origin",
+    [
+        "https://evil.example",
+        "http://localhost:1",
+        "null",
+        "",
+        "file://",
+        "nonsense",
+        "http://[::1",
+    ],
 )
 async def test_a_browsers_foreign_origin_is_forbidden(call: Caller, origin: str) -> None:
     """A page that a browser shows may not call the manager of whoever looks at it."""
@@ -89,6 +98,17 @@ async def test_a_compressed_body_is_read(call: Caller) -> None:
     """What HTTP offers for bodies works."""
     answer = await call.post(gzip.compress(WORKERS.encode()), Content_Encoding="gzip")
     assert answer.json()["result"] == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_that_is_not_compressed_as_it_says_is_a_bad_request(
+    call: Caller, encoding: str
+) -> None:
+    """That is HTTP's own fault, and the caller's."""
+    answer = await call.post(WORKERS, Content_Encoding=encoding)
+    assert answer.status == 400
+    assert "Content-Encoding" in answer.json()["error"]
+    assert (await call.post(WORKERS)).status == 200
 
 
 class TestAServerWithASmallBody:

@@ -1,5 +1,6 @@
 """JSON-RPC 2.0 to the letter, with the methods of this manager."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -207,6 +208,15 @@ async def test_a_notification_is_carried_out(call: Caller) -> None:
     body = {"jsonrpc": "2.0", "method": "queue", "params": {"name": "mail", "id": "a"}}
     assert await call.send(body) is None
     assert (await call("get_task", "a"))["name"] == "mail"
+
+
+async def test_a_notification_waits_for_nothing(call: Caller) -> None:
+    """Nobody gets what it would wait for; in a batch it would hold up the answers of others."""
+    await call("queue", name="mail", id="a")
+    waits = {"jsonrpc": "2.0", "method": "get_task", "params": ["a", 50]}
+    async with asyncio.timeout(10):
+        assert await call.send(waits) is None
+        assert await call.send([waits, {**waits, "id": 1}]) is not None
 
 
 async def test_a_notification_that_fails_says_nothing(call: Caller) -> None:

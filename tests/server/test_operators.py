@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jsonrpc_qm.storage.base import WORKER_GONE, Sighting, Storage
 from jsonrpc_qm.version import VERSION
 from tests.server.callers import Caller, Refused, settled
 from tests.storage.conftest import STORAGES
@@ -126,6 +127,15 @@ async def test_workers_are_those_that_gave_their_names(call: Caller) -> None:
     assert (workers["w2"]["names"], workers["w2"]["running"]) == (["post"], 0)
     assert workers["w3"]["names"] == []
     assert (await call("stats"))["workers"] == 3
+
+
+async def test_workers_that_are_gone_do_not_count(call: Caller, storage: Storage) -> None:
+    """They stay in the list with when they were last heard of, and in no number."""
+    with storage.transaction():
+        storage.saw([Sighting(worker="old", names=("mail",))], storage.now() - WORKER_GONE - 1)
+    await call("claim", ["mail"], "new", 1, 0)
+    assert [row["worker"] for row in await call("workers")] == ["new", "old"]
+    assert (await call("stats"))["workers"] == 1
 
 
 async def test_a_worker_that_asks_for_other_names_is_shown_with_them(call: Caller) -> None:

@@ -155,6 +155,8 @@ def test_unknown_params_are_invalid(shared: PlainCaller, method: str) -> None:
     )["error"]
     assert error["code"] == -32602
     assert error["data"] == {"param": "prority", "reason": "unknown parameter"}
+    odd = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**named, "a\nb": 1}}
+    assert shared.send(odd)["error"]["data"]["param"] == "a\nb"
     full = [*example, *[None] * (len(names) - len(example)), 1]
     error = shared.send({"jsonrpc": "2.0", "id": 1, "method": method, "params": full})["error"]
     assert error["code"] == -32602

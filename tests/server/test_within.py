@@ -17,7 +17,7 @@ from tests.acceptance.rpc import until
 @pytest.fixture
 def made() -> Iterator[Callable[[], Within]]:
     """Makes the verbs of a fresh manager."""
-    with beside(MemoryStorage(), Settings(port=0)) as makes:
+    with beside(MemoryStorage(), Settings(port=0), on_ready=lambda url: None) as makes:
         yield makes
 
 
@@ -62,7 +62,7 @@ def test_closing_ends_a_waiting_claim_which_takes_nothing(made: Callable[[], Wit
 
 def test_when_the_manager_has_ended_they_are_unavailable() -> None:
     """As a client's are."""
-    with beside(MemoryStorage(), Settings(port=0)) as makes:
+    with beside(MemoryStorage(), Settings(port=0), on_ready=lambda url: None) as makes:
         verbs = makes()
     with pytest.raises(Unavailable):
         verbs.stats()

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -87,12 +88,7 @@ class PostgresServer(PrivateServer):
 
     def end_subscriptions(self) -> int:
         """End the sessions that have said LISTEN last; how many."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            ended = connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE query LIKE 'LISTEN%'"
-            )
-            return ended.rowcount
+        return end_sessions(self.url, "query LIKE 'LISTEN%'")
 
     def kill(self) -> None:
         """kill -9 of all its processes; those of connections have process groups of their own, and
@@ -140,6 +136,20 @@ class PostgresStandby(PostgresServer):
             connection.execute("SELECT pg_promote()")
 
 
+def end_sessions(url: str, which: str) -> int:
+    """End the sessions for which a condition on `pg_stat_activity` holds, and wait until they have
+    gone; how many."""
+    with psycopg.connect(url, autocommit=True) as operator:
+        sql = f"SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE {which}"
+        ended = [process for process, _ in operator.execute(sql).fetchall()]
+        deadline = time.monotonic() + START_SECONDS
+        sql = "SELECT FROM pg_stat_activity WHERE pid = ANY(%s)"
+        while operator.execute(sql, [ended]).rowcount:
+            assert time.monotonic() < deadline, "PostgreSQL's sessions do not end"
+            time.sleep(0.01)
+        return len(ended)
+
+
 def _children(parent: int) -> list[int]:
     """The processes that a process has started."""
     listed = Path(f"/proc/{parent}/task/{parent}/children")
@@ -147,7 +157,10 @@ def _children(parent: int) -> list[int]:
 
 
 def _programs() -> Path:
-    """The folder of the newest installed server's programs."""
+    """The folder of the server's programs: of those in PATH, or else of the newest that Debian has
+    installed beside it."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
     installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     versions = sorted((float(path.parts[4]), path.parent) for path in installed)
     if not versions:

@@ -35,7 +35,7 @@ def test_the_same_is_said_once_in_a_while(complaining: Complaining) -> None:
     for complaining.now in (0.0, 1.0, PERIOD - 0.1):
         assert complaining.said("refused") == []
     complaining.now = PERIOD
-    assert complaining.said("refused") == ["redis://host/0: refused (and 3 times more before)"]
+    assert complaining.said("refused") == ["redis://host/0: refused (and 3 more before)"]
     complaining.now = 2 * PERIOD
     assert complaining.said("refused") == ["redis://host/0: refused"]
 

@@ -199,7 +199,7 @@ class SyncCaller:
 
     kind = "Client"
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str | None, **options: Any) -> None:
         self.client = Client(url, **options)
 
     def do(self, verb: str, *args: Any, **options: Any) -> Any:
@@ -214,7 +214,7 @@ class AsyncCaller:
 
     kind = "AsyncClient"
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str | None, **options: Any) -> None:
         self._runner = asyncio.Runner()
         self.client = AsyncClient(url, **options)
 

@@ -18,7 +18,7 @@ def manager() -> Iterator[FakeManager]:
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     made: list[Caller] = []
 
-    def make(url: str, **options: Any) -> Caller:
+    def make(url: str | None, **options: Any) -> Caller:
         made.append(request.param(url, **options))
         return made[-1]
 

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,10 +28,22 @@ def commands() -> list[str]:
 
 
 def options() -> Iterator[tuple[str, click.Option]]:
+    """Of each command; those of `token` stand behind it."""
     for name, command in sorted(cli.commands.items()):
-        for param in command.params:
-            if isinstance(param, click.Option):
-                yield name, param
+        below = command.commands if isinstance(command, click.Group) else {}
+        own = {f"{name} {each}": found for each, found in below.items()}
+        for words, subject in {name: command, **own}.items():
+            for param in subject.params:
+                if isinstance(param, click.Option):
+                    yield words, param
+
+
+CHANGES_MANY = ("cancel", "retry", "delete", "purge")
+
+
+def is_dangerous(command: str, option: click.Option) -> bool:
+    """Whether it must be said each time: no variable may change tasks behind one's back."""
+    return command in CHANGES_MANY and option.opts[0] in ("--all", "--yes")
 
 
 def test_the_commands_are_the_documented_ones() -> None:
@@ -52,7 +65,7 @@ def test_each_help_has_an_example_and_every_variable(command: str) -> None:
     assert "Example" in result.stdout
     assert f"jsonrpc-qm {command}" in result.stdout
     for name, option in options():
-        if name == command:
+        if name == command and not is_dangerous(command, option):
             assert variable(command, option) in result.stdout
 
 
@@ -79,11 +92,12 @@ def test_version_says_program_and_version(flag: str) -> None:
 
 
 def variable(command: str, option: click.Option) -> str:
-    """The environment variable that an option's help shows."""
+    """The environment variable of an option: its own, or by the words that one types."""
     if option.envvar:
         assert isinstance(option.envvar, str)
         return option.envvar
-    return f"{PREFIX}_{command}_{option.name}".upper().replace("-", "_")
+    typed = f"{PREFIX} {command} {option.opts[0].removeprefix('--')}"
+    return typed.upper().replace("-", "_").replace(" ", "_")
 
 
 EXAMPLES: dict[str, tuple[str, Any]] = {
@@ -97,6 +111,8 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "json_value": ("[1]", [1]),
     "manager_url": ("http://there:1", "http://there:1"),
     "comma_separated": ("a,b", ["a", "b"]),
+    "file": ("some/file", Path("some/file")),
+    "path": ("some/file", Path("some/file")),
 }
 """For each type of option a text in the environment, and the value it becomes."""
 
@@ -112,7 +128,9 @@ OF_OWN: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("command", "option"), list(options()), ids=lambda value: getattr(value, "name", value)
+    ("command", "option"),
+    [each for each in options() if not is_dangerous(*each)],
+    ids=lambda value: getattr(value, "name", value),
 )
 def test_every_option_is_set_by_its_variable(
     command: str, option: click.Option, monkeypatch: pytest.MonkeyPatch
@@ -125,22 +143,50 @@ def test_every_option_is_set_by_its_variable(
         text = expected = option.type.choices[-1]
     else:
         text, expected = EXAMPLES[option.type.name]
+    if option.multiple:
+        expected = expected if isinstance(expected, tuple) else tuple(text.split())
     monkeypatch.setenv(variable(command, option), text)
-    parent = click.Context(cli, info_name="jsonrpc-qm", auto_envvar_prefix=PREFIX)
-    subject = cli.commands[command]
-    required = itertools.chain.from_iterable(required_arguments(subject, option))
-    context = subject.make_context(command, list(required), parent=parent)
+    context = context_of(command, option)
     if name in ("run_at", "since", "until", "backoff"):
         assert context.params[name] is not None
     else:
         assert context.params[name] == expected
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [each for each in options() if is_dangerous(*each)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_no_variable_says_that_all_are_meant(
+    command: str, option: click.Option, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that is left over in a shell must not delete everything."""
+    for word in (option.opts[0].removeprefix("--"), str(option.name)):
+        monkeypatch.setenv(f"{PREFIX}_{command}_{word}".upper(), "1")
+    assert context_of(command, option).params[str(option.name)] is False
+    assert f"{PREFIX}_{command}_{option.name}".upper() not in run(command, "--help").stdout
+
+
+def context_of(words: str, option: click.Option) -> click.Context:
+    """A command that was called with all that it needs but the option."""
+    context = click.Context(cli, info_name="jsonrpc-qm", auto_envvar_prefix=PREFIX)
+    command: click.Command = cli
+    for word in words.split():
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+        required = itertools.chain.from_iterable(required_arguments(command, option))
+        context = command.make_context(word, list(required), parent=context)
+    return context
+
+
 def required_arguments(command: click.Command, but: click.Option) -> Iterator[list[str]]:
+    if isinstance(command, click.Group):
+        yield ["a command"]
     for param in command.params:
         if param.required and param is not but:
-            is_option = isinstance(param, click.Option)
-            yield [param.opts[0], "1"] if is_option else ["1"]
+            text = param.type.choices[0] if isinstance(param.type, click.Choice) else "1"
+            yield [param.opts[0], text] if isinstance(param, click.Option) else [text]
 
 
 def test_the_command_line_goes_before_the_environment() -> None:
@@ -195,6 +241,7 @@ def test_an_error_with_json_is_a_json_document_on_stderr() -> None:
         (["list", "--since", "2030-01-31T08:00:00"], "has no zone"),
         (["list", "--status", "lost"], "'lost' is not one of"),
         (["queue", "a", "1", "2"], "Got unexpected extra argument (2)"),
+        (["token", "new"], "Missing option '--role'. Choose from: producer, worker,"),
     ],
 )
 def test_usage_errors_are_one_line(args: list[str], said: str) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jsonrpc_qm.cli import operators
+from jsonrpc_qm.cli import asking
 from jsonrpc_qm.errors import InvalidParams, Unavailable
 from tests.unit.cli_fakes import STATS, Each, FakeManager, run, run_line
 
@@ -87,13 +87,22 @@ def test_drain_of_an_unknown_worker_is_refused() -> None:
 
 
 def test_purge_prints_how_many_were_deleted() -> None:
-    """In a script it does not ask."""
+    """With the filters of the protocol."""
     manager = FakeManager()
-    line = "purge --name hello --status failed --older-than 7d"
+    line = "purge --name hello --status failed --older-than 7d --yes"
     assert run_line(line, manager).stdout == "12 deleted\n"
     filters = {"name": "hello", "status": "failed", "older_than": 604800.0}
     assert manager.call == ("purge", (), filters)
-    assert run("purge", "--json").stdout == "12\n"
+    assert run("purge", "--yes", "--json").stdout == "12\n"
+
+
+def test_purge_without_a_terminal_must_be_told_yes() -> None:
+    """It is a usage error, and nothing is deleted."""
+    manager = FakeManager()
+    result = run("purge", "--older-than", "7d", manager=manager)
+    assert (result.exit_code, result.stdout, manager.calls) == (2, "", [])
+    assert result.stderr.startswith("Error: There is no terminal to ask on; give --yes.")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("status", ["queued", "started", "nonsense"])
@@ -106,7 +115,25 @@ def test_purge_takes_finished_tasks_only(status: str) -> None:
 
 @pytest.fixture
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operators, "asks", lambda: True)
+    monkeypatch.setattr(asking, "asks", lambda: True)
+
+
+@pytest.mark.usefixtures("on_a_terminal")
+@pytest.mark.parametrize(
+    ("line", "number", "question"),
+    [
+        ("purge", 3, "Delete 3 finished tasks?"),
+        ("purge --status failed", 1, "Delete 1 failed task?"),
+        ("purge --name x --status completed", 0, "Delete 0 completed tasks named 'x'?"),
+    ],
+)
+def test_purge_asks_with_the_number(line: str, number: int, question: str) -> None:
+    """Where the manager knows it without looking at the tasks."""
+    manager = FakeManager(delete_many=number)
+    result = run_line(line, manager)
+    assert question in result.stderr
+    assert [call[0] for call in manager.calls] == ["delete_many"]
+    assert manager.call[2]["dry_run"] is True
 
 
 @pytest.mark.usefixtures("on_a_terminal")
@@ -116,7 +143,7 @@ def test_purge_asks_on_a_terminal() -> None:
     result = run("purge", "--older-than", "1h30m", manager=manager, input="n\n")
     assert (result.exit_code, manager.calls) == (1, [])
     assert "Delete all finished tasks that ended more than 1h30m ago? [y/N]" in result.output
-    assert result.stderr.endswith("Error: nothing was deleted\n")
+    assert result.stderr.endswith("Error: nothing was changed\n")
     agreed = run("purge", "--name", "x", manager=manager, input="y\n")
     assert agreed.stdout.endswith("12 deleted\n")
     assert run("purge", "--yes", manager=manager, input="").stdout == "12 deleted\n"

@@ -5,8 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jsonrpc_qm.answers import TaskPage
-from jsonrpc_qm.errors import Conflict, InvalidParams, InvalidState, TaskNotFound, Unavailable
+from jsonrpc_qm.answers import Explanation, Reason, TaskPage
+from jsonrpc_qm.errors import (
+    Conflict,
+    InvalidParams,
+    InvalidState,
+    MethodNotFound,
+    TaskNotFound,
+    Unavailable,
+)
 from jsonrpc_qm.retry import Backoff
 from jsonrpc_qm.task import Status
 from tests.unit.cli_fakes import ID, Each, FakeManager, a_task, run, run_line
@@ -85,7 +92,59 @@ def test_queue_wait_prints_the_result_alone() -> None:
     manager = FakeManager(get_task=Each([a_task(status=Status.STARTED), DONE]))
     result = run("queue", "hello", "--wait", manager=manager)
     assert (result.exit_code, result.stdout) == (0, '{"sum": 3}\n')
-    assert manager.calls[1:] == [("get_task", (ID,), {"wait": 55.0})] * 2
+    assert [call[2] for call in manager.calls[1:]] == [{"wait": 5.0}, {"wait": 55.0}]
+
+
+NO_WORKER = Explanation(
+    id=ID,
+    status="queued",
+    reasons=[
+        Reason(code="no_worker", message="no worker has asked for hello in the last 60 s"),
+        Reason(code="other", message="another"),
+    ],
+)
+
+
+def test_a_wait_for_nobody_says_so() -> None:
+    """After some seconds, once and on stderr: why the task isn't running."""
+    queued = a_task()
+    manager = FakeManager(get_task=Each([queued, queued, queued, DONE]), explain=NO_WORKER)
+    result = run("queue", "hello", "--wait", manager=manager)
+    assert (result.exit_code, result.stdout) == (0, '{"sum": 3}\n')
+    assert result.stderr == "Still queued: no worker has asked for hello in the last 60 s\n"
+
+
+def test_a_wait_for_a_task_that_runs_says_nothing() -> None:
+    """There is nothing to be done about it."""
+    manager = FakeManager(get_task=Each([a_task(status=Status.STARTED), DONE]))
+    assert run("get", ID, "--wait", manager=manager).stderr == ""
+
+
+def test_a_wait_with_json_says_nothing_in_between() -> None:
+    """What a program reads from stderr is one document."""
+    manager = FakeManager(get_task=Each([a_task(), DONE]), explain=NO_WORKER)
+    assert run("get", ID, "--wait", "--json", manager=manager).stderr == ""
+
+
+@pytest.mark.parametrize("json", ["", " --json"])
+def test_a_wait_that_was_too_short_says_why(json: str) -> None:
+    """With the first reason, in one line."""
+    manager = FakeManager(get_task=a_task(), explain=NO_WORKER)
+    result = run_line(f"queue hello --wait-for 0{json}", manager)
+    assert result.exit_code == 7
+    said = (
+        "is not finished yet, it is queued: no worker has asked for hello in the last 60 s; go on"
+    )
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_wait_does_without_a_reason() -> None:
+    """An older manager, for one, does not explain."""
+    manager = FakeManager(get_task=a_task(), explain=MethodNotFound())
+    result = run("get", ID, "--wait-for", "0", manager=manager)
+    assert result.exit_code == 7
+    assert "it is queued; go on with" in result.stderr
 
 
 @pytest.mark.parametrize(

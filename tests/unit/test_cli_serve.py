@@ -179,11 +179,43 @@ def app(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_with_an_app_it_serves_the_storage_of_the_app(server: FakeServer, app: str) -> None:
-    """Whatever the environment says; and it names a task that the app can do."""
-    result = serve(app, env={"JSONRPC_QM_STORAGE": "memory:"})
+    """And it names a task that the app can do."""
+    result = serve(app)
     assert server.storage == "sqlite:///of-the-app.db"
+    assert result.stderr == ""
     assert "jsonrpc-qm queue greet '{}'\n" in result.stdout
     assert f"  jsonrpc-qm work {app}\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "served", "said"),
+    [
+        ("", "memory:", ""),
+        ('"memory:"', "memory:", ""),
+        ('"other.db"', "", "'other.db' is no storage URL"),
+        (
+            'Path("other.db")',
+            "sqlite:///other.db",
+            "has a storage of its own, sqlite:///other.db: JSONRPC_QM_STORAGE is not used\n",
+        ),
+    ],
+)
+def test_the_storage_of_an_app_goes_before_that_of_the_environment(
+    server: FakeServer, app: str, named: str, served: str, said: str
+) -> None:
+    """Where the app names none, it is that of the environment; where they differ, it says so."""
+    text = APP.replace('"sqlite:///of-the-app.db"', named)
+    Path(f"{app.partition(':')[0]}.py").write_text(f"from pathlib import Path\n{text}")
+    result = serve(app, env={"JSONRPC_QM_STORAGE": "memory:"})
+    assert server.storage == served
+    assert said in result.stderr
+    assert bool(said) == bool(result.stderr)
+
+
+def test_without_an_app_the_option_goes_before_the_environment(server: FakeServer) -> None:
+    """As with every option, so nothing is said about it."""
+    result = serve("--storage", "memory:", env={"JSONRPC_QM_STORAGE": "sqlite:///other.db"})
+    assert (server.storage, result.stderr) == ("memory:", "")
 
 
 def test_an_app_and_a_storage_are_one_too_many(server: FakeServer, app: str) -> None:
@@ -233,7 +265,7 @@ def test_an_address_that_cannot_be_had_is_one_line(
     def refuse(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(running, "serve", refuse)
+    monkeypatch.setattr("socket.create_server", refuse)
     result = serve("--storage", "memory:")
     assert (result.exit_code, result.stdout, result.stderr) == (5, "", said)
 
@@ -256,6 +288,13 @@ def test_a_storage_in_memory_is_said_to_be_lost() -> None:
     text = greeting("http://127.0.0.1:99", "memory:", app=None, first=HELLO)
     assert "storage memory: (tasks are lost when it stops)" in text
     assert 'queue hello \'{"name": "Ada"}\' --manager http://127.0.0.1:99\n' in text
+
+
+def test_a_script_with_workers_needs_no_others() -> None:
+    """So it does not say how to start some."""
+    text = greeting(URL, "memory:", first=HELLO, has_workers=True)
+    assert "Queue a first task:" in text
+    assert "Work on it" not in text
 
 
 def test_thefirst_task_has_what_the_worker_needs() -> None:

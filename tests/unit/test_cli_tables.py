@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from jsonrpc_qm.cli import tables
@@ -126,8 +127,20 @@ def test_long_values_are_cut_on_a_terminal_only() -> None:
 
 def test_workers_show_whether_they_drain() -> None:
     """One line each, the names give way."""
-    lines = painted(tables.worker_rows([WORKER]))
-    assert lines[1].split()[-2:] == ["working", "hello"]
+    lines = painted(tables.worker_rows([WORKER, replace(WORKER, drain=True)]))
+    assert [line.split()[-2:] for line in lines[1:]] == [
+        ["working", "hello"],
+        ["draining", "hello"],
+    ]
+
+
+def test_workers_that_are_not_heard_of_are_silent() -> None:
+    """After a minute, whatever they were asked before."""
+    now = datetime.now(UTC)
+    just = replace(WORKER, last_seen=now - timedelta(seconds=55))
+    gone = replace(WORKER, last_seen=now - timedelta(seconds=61))
+    lines = painted(tables.worker_rows([just, gone, replace(gone, drain=True)]))
+    assert [line.split()[-2] for line in lines[1:]] == ["working", "silent", "silent"]
 
 
 @pytest.mark.parametrize(

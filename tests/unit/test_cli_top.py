@@ -1,10 +1,11 @@
 """top on the command line."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from jsonrpc_qm.answers import NameRates, Rates, TaskPage, WorkerInfo
@@ -32,7 +33,7 @@ def painted(seen: Overview, width: int = 80, height: int | None = None) -> list[
     """Its lines on a terminal of that size."""
     console = Console(width=width, color_system=None)
     with console.capture() as capture:
-        console.print(seen.table(height))
+        console.print(seen.table(height, width))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
@@ -100,6 +101,29 @@ def test_all_fits_into_80_columns() -> None:
     assert row.split()[1:] == ["1.23M", "1", "0", "98.8M", "123k", "1m", "0.0", "0.0", "paused"]
 
 
+@pytest.mark.parametrize("width", [40, 50, 60, 70, 79])
+def test_on_a_narrow_terminal_names_stay_readable(width: int) -> None:
+    """What matters least gives way; what waits is shown on every terminal."""
+    workers = [replace(WORKER, worker="host-with-a-name-1")]
+    seen = overview({"reports-of-the-month": {}, "reports-of-the-year": {}}, workers=workers)
+    lines = painted(seen, width)
+    assert max(map(len, lines)) <= width
+    header = next(line for line in lines if line.startswith("NAME"))
+    assert "QUEUED" in header
+    assert ("DONE" in header, "SCHED" in header) == (width > 65, width > 60)
+    assert sum(line.startswith("reports-of-") for line in lines) == 2
+    assert sum(line.startswith("host-with-a") for line in lines) == 1
+
+
+def test_no_room_is_kept_for_long_names_that_are_not_there() -> None:
+    """Short ones leave it to the columns."""
+    lines = painted(overview({"add": {"paused": False}}), 60)
+    header = next(line for line in lines if line.startswith("NAME"))
+    assert header.split() == [
+        *("NAME", "QUEUED", "SCHED", "STARTED", "DONE", "FAILED", "OLDEST", "IN/S", "OUT/S")
+    ]
+
+
 @pytest.mark.parametrize("height", [12, 24, 50])
 def test_all_fits_into_the_terminal(height: int) -> None:
     """What there is no room for is counted."""
@@ -122,6 +146,14 @@ def test_workers_have_what_they_run() -> None:
     row = painted(overview({}, workers=[worker], running=running))[-1]
     assert "draining, old" in row
     assert row.endswith("3 more")
+
+
+def test_silent_workers_are_last_and_said_to_be() -> None:
+    """Where there is no room for all, those that live are shown."""
+    gone = replace(WORKER, worker="gone", last_seen=datetime.now(UTC) - timedelta(seconds=61))
+    lines = painted(overview({}, workers=[gone, WORKER]))
+    assert [line.split()[0] for line in lines[-2:]] == ["host-1", "gone"]
+    assert [line.endswith("silent") for line in lines[-2:]] == [False, True]
 
 
 def test_nothing_steers_the_terminal() -> None:

@@ -124,6 +124,31 @@ def test_times_need_a_zone() -> None:
         values.moment("tomorrow")
 
 
+def test_a_time_that_was_may_be_said_by_how_long_ago_it_is() -> None:
+    """A duration back from now; a time is one all the same."""
+    ago = datetime.now(UTC) - values.moment_or_ago("1h30m")
+    assert ago.total_seconds() == pytest.approx(5400, abs=60)
+    there = values.moment_or_ago("2030-01-31T10:00:00+02:00")
+    assert there == datetime(2030, 1, 31, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tomorrow", "is no time; write it like 2030-01-31T08:00:00Z, or 1h for an hour ago"),
+        ("-1h", "is no time; write it like"),
+        # Meant is hardly what was half an hour ago.
+        ("2030", "is no time; write it like"),
+        ("2030-01-31", "has no zone; add Z"),
+        ("99999999w", "is too long ago"),
+    ],
+)
+def test_what_may_be_no_time_is_refused(text: str, said: str) -> None:
+    """A number without a unit is no duration here: it could be a year."""
+    with pytest.raises(click.BadParameter, match=said):
+        values.moment_or_ago(text)
+
+
 def test_key_value_pairs_split_at_the_first_equals_sign() -> None:
     """A value may hold an equals sign, a key must not be empty."""
     assert values.key_value("traceparent=a=b") == ("traceparent", "a=b")
@@ -137,6 +162,9 @@ def test_a_managers_password_is_in_no_message() -> None:
     """Whatever else is wrong with the URL."""
     with pytest.raises(click.BadParameter, match="there") as refused:
         values.manager_url("http://jo:secret@there:1,")
+    assert "secret" not in str(refused.value)
+    with pytest.raises(click.BadParameter, match="is no URL of a manager") as refused:
+        values.manager_url("jo:secret@there:1")
     assert "secret" not in str(refused.value)
 
 

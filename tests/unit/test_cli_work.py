@@ -69,8 +69,9 @@ class FakeWorkers:
         self.left.append(ending)
         sys.exit(0)
 
-    def run_processes(self, *args: Any, **options: Any) -> None:
+    def run_processes(self, *args: Any, **options: Any) -> int:
         self.supervised = (*args, options)
+        return 0
 
 
 @pytest.fixture
@@ -125,8 +126,14 @@ def test_several_processes_or_recycled_ones_are_supervised(
     processes, target, args, settings = workers.supervised
     assert (processes, target) == (count, work_in_a_child)
     assert args[:5] == (app, "http://127.0.0.1:8642", Credentials(), "text", "warning")
-    assert settings == {"grace": args[5]["grace"]}
+    assert settings == {"grace": args[5]["grace"], "final": ()}
     assert workers.left == []
+
+
+def test_several_processes_of_a_burst_end_as_one_does(workers: FakeWorkers, app: str) -> None:
+    """What can't get better by itself is final, else they would be started again for ever."""
+    run_line(f"work {app} --burst --processes 2")
+    assert workers.supervised[-1]["final"] == (4, 5)
 
 
 def test_a_child_leaves_the_counting_of_signals_to_its_supervisor(

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from jsonrpc_qm.client.credentials import Credentials
+from jsonrpc_qm.client.protocol import endpoints_of
 from jsonrpc_qm.errors import Forbidden, InvalidParams
 from tests.unit.client_stub import (
     Connect,
@@ -41,6 +42,19 @@ def test_the_token_may_be_in_the_environment(
         monkeypatch.setenv("JSONRPC_QM_TOKEN", variable)
         connect(manager.url, token=given).do("get_task", "x")
         assert sent(manager).pop() == header
+
+
+def test_the_url_may_be_in_the_environment(
+    manager: FakeManager, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is given goes first; an empty variable is none."""
+    monkeypatch.setenv("JSONRPC_QM_URL", manager.url)
+    connect(None).do("get_task", "x")
+    monkeypatch.setenv("JSONRPC_QM_URL", "http://127.0.0.1:1")
+    connect(manager.url).do("get_task", "x")
+    assert len(manager.requests) == 2
+    monkeypatch.setenv("JSONRPC_QM_URL", "")
+    assert [endpoint.url for endpoint in endpoints_of(None)] == ["http://127.0.0.1:8642"]
 
 
 def test_a_token_and_a_password_are_one_too_many(connect: Connect) -> None:

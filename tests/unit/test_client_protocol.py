@@ -47,7 +47,7 @@ def test_an_unknown_code_becomes_a_queue_error_that_says_so() -> None:
     """A newer manager may have errors that this client does not know."""
     error = refusal({"code": -32099, "message": "Out of coffee", "data": {"cups": 0}})
     assert type(error) is QueueError
-    assert str(error) == "Queue error: Out of coffee (code -32099)"
+    assert str(error) == "Out of coffee (code -32099)"
     assert error.data == {"cups": 0}
 
 

@@ -18,7 +18,8 @@ from jsonrpc_qm.answers import (
 )
 from jsonrpc_qm.client.aio import AsyncClient
 from jsonrpc_qm.client.sync import Client
-from jsonrpc_qm.task import Status, Task
+from jsonrpc_qm.errors import QueueError, TaskFailed
+from jsonrpc_qm.task import ClaimedTask, Status, Task
 from tests.unit.client_stub import (
     TASK,
     AsyncCaller,
@@ -43,6 +44,7 @@ LEASE = {
     "cancel_requested": True,
 }
 REFUSED = {"code": -32002, "message": "Lease lost", "data": {"id": "x", "status": "queued"}}
+COMPLETED = {**TASK, "status": "completed", "result": 3}
 ERROR = {"type": "E", "message": "m"}
 OUTCOME = {"id": "x", "token": 7, "status": "completed", "result": [1]}
 MOMENT = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -76,6 +78,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any
         [Task],
     ),
     ("get_task", ("x",), {}, "get_task", {"id": "x"}, TASK, Task),
+    ("result", ("x",), {}, "get_task", {"id": "x", "wait": 55.0}, COMPLETED, 3),
     ("get_task", ("x",), {"wait": 5.0}, "get_task", {"id": "x", "wait": 5.0}, TASK, Task),
     (
         "list_tasks",
@@ -121,7 +124,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, Any], Any
         "claim",
         {"names": ["a", "b"], "worker": "w1", "max_tasks": 1, "wait": 20.0, "lease": 9.0},
         [TASK],
-        [Task],
+        [ClaimedTask],
     ),
     (
         "heartbeat",
@@ -271,6 +274,47 @@ def test_a_refused_outcome_keeps_its_error(manager: FakeManager, caller: Caller)
         ("x", True, None),
         ("y", False, REFUSED),
     ]
+
+
+def test_what_is_claimed_has_a_token(manager: FakeManager, caller: Caller) -> None:
+    """For type checkers too, so that it can be handed to `complete`."""
+    manager.will(result({"outcomes": [], "tasks": [TASK]}))
+    (task,) = caller.do("report", [], names=["a"]).tasks
+    assert (type(task), task.token) == (ClaimedTask, 7)
+    manager.will(result([{**TASK, "token": None}]))
+    with pytest.raises(QueueError, match="gave no answer to claim"):
+        caller.do("claim", ["a"])
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ({"status": "failed", "error": ERROR}, "failed: E: m"),
+        ({"status": "cancelled"}, "was cancelled"),
+    ],
+)
+def test_the_result_of_a_task_that_has_none_is_an_error(
+    manager: FakeManager, caller: Caller, ended: dict[str, Any], said: str
+) -> None:
+    """It has the task, and says in a line how that ended."""
+    manager.will(result({**TASK, **ended}))
+    with pytest.raises(TaskFailed) as refusal:
+        caller.do("result", "x")
+    assert str(refusal.value) == f"task {TASK['id']} {said}"
+    assert refusal.value.task.status == ended["status"]
+
+
+def test_a_result_is_waited_for_as_long_as_there_is_time(
+    manager: FakeManager, caller: Caller
+) -> None:
+    """By as many long polls as it takes, none longer than what is left, and a last look."""
+    manager.will(result(TASK), result(TASK), result(COMPLETED))
+    assert caller.do("result", "x", timeout=20) == 3
+    assert all(0 < received.params["wait"] <= 20 for received in manager.requests)
+    assert len(manager.requests) == 3
+    with pytest.raises(TimeoutError, match="task x was not finished within 0 s"):
+        caller.do("result", "x", timeout=0)
+    assert "wait" not in manager.requests[-1].params
 
 
 def test_five_hundred_tasks_arrive_in_order(manager: FakeManager, caller: Caller) -> None:

@@ -13,10 +13,13 @@ from jsonrpc_qm.errors import (
     InvalidState,
     LeaseLost,
     QueueError,
+    TaskFailed,
     TaskNotFound,
     TooLarge,
     Unavailable,
 )
+from jsonrpc_qm.task import Status
+from tests.unit.worker_fakes import a_task
 
 PROTOCOL = {
     -32700: "Parse error",
@@ -46,8 +49,8 @@ def test_codes_and_messages_are_the_protocols() -> None:
 
 
 def test_every_class_is_in_the_table() -> None:
-    """A client finds the class of whatever the manager raises."""
-    assert set(BY_CODE.values()) == set(KINDS) - {QueueError}
+    """A client finds the class of whatever the manager raises; TaskFailed it makes itself."""
+    assert set(BY_CODE.values()) == set(KINDS) - {QueueError, TaskFailed}
 
 
 def test_all_errors_have_one_root() -> None:
@@ -97,6 +100,7 @@ def test_the_picture_of_the_tree_is_complete() -> None:
         ),
         (Conflict(), {}, "Conflict"),
         (QueueError(), {}, "Queue error"),
+        (QueueError("this client is closed"), {}, "this client is closed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -122,3 +126,11 @@ def test_an_error_crosses_process_borders(kind: type[QueueError]) -> None:
     """Workers' process pools pickle what a handler raised."""
     back = pickle.loads(pickle.dumps(kind("detail", data={"id": "a"})))
     assert (type(back), str(back), back.data) == (kind, f"{kind.message}: detail", {"id": "a"})
+
+
+def test_a_failed_task_crosses_process_borders_too() -> None:
+    """With the task, whose end it tells in a line."""
+    task = a_task(status=Status.FAILED, error={"type": "ValueError", "message": "as asked"})
+    back = pickle.loads(pickle.dumps(TaskFailed(task)))
+    assert (back.task, str(back)) == (task, "task t1 failed: ValueError: as asked")
+    assert back.data == {"id": "t1"}

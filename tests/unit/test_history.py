@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jsonrpc_qm.errors import QueueError
-from jsonrpc_qm.history import LONGEST_REASON, MOST_KEPT, Transition, transitions_of
+from jsonrpc_qm.history import LONGEST_REASON, MOST_KEPT, Transition, transitions_of, why
 from jsonrpc_qm.jsontext import from_python
 from jsonrpc_qm.record import Record, public_status
 from jsonrpc_qm.transitions import Cancel, Complete, Elapse, Extend, Fail, Release, Retry
@@ -103,7 +103,14 @@ def test_a_task_that_is_tried_for_ever_forgets_what_was_first() -> None:
     assert len(found) == MOST_KEPT + 1
     assert found[0] == QUEUED
     assert found[-1].at == NOW + MOST_KEPT - 1
-    assert len(found[-1].reason or "") == LONGEST_REASON
+    assert found[-1].reason == f"E: {'x' * (LONGEST_REASON - 4)}…"
+
+
+def test_only_what_is_cut_says_so() -> None:
+    """A reason that just fits is whole."""
+    longest = "x" * (LONGEST_REASON - 3)
+    error = from_python({"type": "E", "message": longest}, "error")
+    assert why(error) == f"E: {longest}"
 
 
 STEPS = ("take", "complete", "fail", "give up", "release", "extend", "cancel", "retry", "wait")

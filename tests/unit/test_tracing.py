@@ -302,13 +302,14 @@ def test_an_exporter_that_is_not_there_is_said(
 
 
 PROGRAM = """
-import sys
+import logging, sys
 from jsonrpc_qm import QueueManager
 from jsonrpc_qm.server.running import Settings, in_background
 from jsonrpc_qm.storage.memory import MemoryStorage
 qm = QueueManager(MemoryStorage())
 qm.register_worker("mail", lambda: None)
 qm.queue("mail")
+logging.basicConfig()
 with in_background(qm.storage, Settings(port=0)):
     qm.work(burst=True)
 heavy = {name.partition(".")[0] for name in sys.modules} & {"opentelemetry", "prometheus_client"}

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from jsonrpc_qm.errors import Unavailable
+from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.worker.link import PAUSES, Link
 from tests.unit.worker_fakes import away
 
@@ -47,3 +47,21 @@ def test_going_and_coming_back_are_one_line_each(caplog: pytest.LogCaptureFixtur
     assert len(told) == 2
     assert "can't be reached" in told[0]
     assert "back after" in told[1]
+
+
+def test_once_a_minute_it_says_why_it_still_tries(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the latest reason, which may be another than the first."""
+    now = 100.0
+    monkeypatch.setattr("jsonrpc_qm.worker.link.monotonic", lambda: now)
+    link = Link()
+    link.failed(away())
+    now += 59
+    link.failed(away())
+    now += 1
+    link.failed(QueueError("the URL answered HTTP 404"))
+    link.failed(away())
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert told[1].endswith("trying again: the URL answered HTTP 404")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jsonrpc_qm.errors import Forbidden, TooLarge, Unavailable
+from jsonrpc_qm.errors import Forbidden, QueueError, TooLarge, Unavailable
 from jsonrpc_qm.worker import courier as courier_module
 from jsonrpc_qm.worker import runner as runner_module
 from jsonrpc_qm.worker.outcome import Fail, Retry
@@ -310,6 +310,30 @@ def test_a_manager_that_forbids_claims_ends_the_worker(manager: FakeManager) -> 
     with working(manager, mail) as worker:
         worker.join()
     assert isinstance(worker.error, Forbidden)
+
+
+def test_what_is_no_manager_ends_a_burst(manager: FakeManager) -> None:
+    """A wrong URL does not get better; a manager that is away does, and is waited for."""
+    manager.error = QueueError("the URL answered HTTP 404")
+    with working(manager, mail, burst=True) as worker:
+        worker.join()
+    assert isinstance(worker.error, Unavailable)
+    assert str(worker.error) == "Unavailable: the URL answered HTTP 404"
+
+
+def test_a_worker_that_is_to_stay_tries_on_whatever_answers(
+    manager: FakeManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy may be set up wrongly for a while."""
+    tried = Event()
+    monkeypatch.setattr(
+        "jsonrpc_qm.worker.link.Link.failed", lambda self, error: tried.set() or 0.01
+    )
+    manager.error = QueueError("the URL answered HTTP 404")
+    with working(manager, mail):
+        assert tried.wait(PATIENCE)
+        manager.error = None
+        assert manager.finished(manager.queue("mail", ["x"])).result == "X"
 
 
 def test_a_worker_without_work_to_do_is_refused(manager: FakeManager) -> None:

@@ -36,7 +36,7 @@ export class Bulk extends Component {
   // The verb that is at work, and what it is at.
   state = { verb: null, doing: "" };
 
-  // `which` are the params that choose the tasks: ids, or a filter.
+  // `which` are the params that choose the tasks: ids, or a filter; `none` says that no task is one.
   async act({ verb, label, can, done, danger }) {
     const { which, described, changed } = this.props;
     this.setState({ verb, doing: "Counting…" });
@@ -66,14 +66,14 @@ export class Bulk extends Component {
     changed();
   }
 
-  render({ which, described }, { verb, doing }) {
+  render({ which, described, none }, { verb, doing }) {
     const fits = ({ states }) => !which.status || states.includes(which.status);
     return html`<div class="bulk" role="group" aria-label=${`With ${described}`}>
       <span>With ${described}:</span>
       ${ACTIONS.map(
         (action) => html`<button
           key=${action.verb}
-          disabled=${verb !== null || !fits(action)}
+          disabled=${none || verb !== null || !fits(action)}
           onClick=${() => this.act(action)}
         >
           ${verb === action.verb ? doing : action.label}

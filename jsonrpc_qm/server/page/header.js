@@ -12,6 +12,7 @@ const STATES = {
   live: "changes are shown at once",
   connecting: "connecting",
   polling: "no stream of changes: looking every 5 seconds",
+  offline: "the manager does not answer: trying again every 5 seconds",
   hidden: "",
 };
 

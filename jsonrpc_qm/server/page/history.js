@@ -23,9 +23,10 @@ export function Reasons({ status, reasons }) {
 
 export function History({ history }) {
   if (!history?.length) return null;
+  const dash = html`<span class="none">–</span>`;
   return html`<section>
     <h2>History</h2>
-    <table class="history">
+    <table class="history cards">
       <thead>
         <tr>
           <th scope="col">When</th>
@@ -38,10 +39,12 @@ export function History({ history }) {
       <tbody>
         ${history.map(
           (step, place) => html`<tr key=${place}>
-            <td><${Moment} time=${step.at} /></td>
-            <td class="number">${place ? exactly(between(history[place - 1].at, step.at)) : ""}</td>
-            <td><span class=${`status ${step.to}`}>${step.to}</span></td>
-            <td>${step.worker ? shown(step.worker) : html`<span class="none">–</span>`}</td>
+            <td><${Moment} time=${step.at} whole /></td>
+            <td class="number" data-label="after">
+              ${place ? exactly(between(history[place - 1].at, step.at)) : dash}
+            </td>
+            <td class="state"><span class=${`status ${step.to}`}>${step.to}</span></td>
+            <td class="worker" data-label="worker">${step.worker ? shown(step.worker) : dash}</td>
             <td class="wide">${step.reason ? shown(step.reason) : ""}</td>
           </tr>`,
         )}

@@ -1,19 +1,28 @@
 // Says when something has changed: by the manager's stream of events while it can be had, else
 // every few seconds. While nobody looks at the page the stream is closed, and nothing is said.
 
+import { whenCalled } from "./rpc.js";
+
 const POLL_EVERY = 5000;
 const CONFIRM_EVERY = 15000; // what time alone has changed is in no event
 const REOPEN_AFTER = 5000;
 
 class Live {
   listeners = new Set();
-  // "connecting", "live", "polling" or "hidden".
-  state = "hidden";
+  #state = "hidden";
+  #away = false;
   #stopped = false;
   #stream = null;
   #timers = [];
 
+  // "connecting", "live", "polling", "offline" or "hidden". What the stream says of the manager
+  // counts until a call has shown otherwise.
+  get state() {
+    return this.#away && this.#state !== "hidden" ? "offline" : this.#state;
+  }
+
   start() {
+    whenCalled((answered) => this.#become(this.#state, !answered));
     document.addEventListener("visibilitychange", () => this.#look());
     this.#look();
   }
@@ -52,15 +61,18 @@ class Live {
     this.#stream = stream;
     this.#become("connecting");
     stream.addEventListener("open", () => {
-      this.#become("live");
+      this.#become("live", false);
       this.#call("changed");
     });
     stream.addEventListener("changed", () => this.#call("changed"));
     stream.addEventListener("error", () => {
-      this.#become("polling");
       // A refusal ends it for good, a lost connection does not.
       const ended = stream.readyState === EventSource.CLOSED;
       if (ended) setTimeout(() => this.#reopen(stream), REOPEN_AFTER);
+      const wasLive = this.#state === "live";
+      this.#become("polling", this.#away || !(ended || wasLive));
+      // Whether the manager is away, or only the stream.
+      if (wasLive) this.#call("changed");
     });
   }
 
@@ -80,8 +92,10 @@ class Live {
     this.#timers.push(setInterval(action, milliseconds));
   }
 
-  #become(state) {
-    this.state = state;
+  #become(state, away = this.#away) {
+    if (state === this.#state && away === this.#away) return;
+    this.#state = state;
+    this.#away = away;
     this.#call("ticked");
   }
 

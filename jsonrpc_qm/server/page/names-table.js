@@ -1,6 +1,7 @@
 // The names of tasks, a row each.
 
 import { Component, html } from "./html.js";
+import { Name } from "./name.js";
 import { attempt } from "./notice.js";
 import { call } from "./rpc.js";
 import { to } from "./route.js";
@@ -79,8 +80,9 @@ function Row({ name, counts, rates, changed }) {
   const oldest = counts.oldest_queued_age;
   return html`<tr class=${counts.paused ? "paused" : ""}>
     <th scope="row">
-      <a href=${to(["tasks"], { name })}>${shown(name)}</a>
-      ${counts.paused && html` <span class="badge">paused</span>`}
+      <${Name} name=${name} address=${to(["tasks"], { name })}>
+        ${counts.paused && html`<span class="badge">paused</span>`}
+      <//>
     </th>
     ${STATES.map(
       (state) => html`<td class=${`number ${state}`} data-label=${state} key=${state}>

@@ -3,13 +3,14 @@
 import { html } from "./html.js";
 import { LiveView } from "./live-view.js";
 import { NamesTable } from "./names-table.js";
+import { NoTasks } from "./no-tasks.js";
 import { Trouble } from "./trouble.js";
 import { batch, orNothing, orThrow } from "./rpc.js";
 import { to } from "./route.js";
 import { Sparkline, perSecond, recently } from "./sparkline.js";
-import { count, plural, rate, shown } from "./text.js";
+import { count, rate, shown } from "./text.js";
 import { duration } from "./time.js";
-import { WorkersTable } from "./workers-table.js";
+import { WorkersTable, numberOf } from "./workers-table.js";
 
 const RUNNING_SHOWN = 100;
 const CHART_STEPS = 180;
@@ -61,11 +62,11 @@ export class Overview extends LiveView {
       </section>
       ${names.length
         ? html`<${NamesTable} names=${stats.names} rates=${rates} changed=${() => this.ask()} />`
-        : html`<${Nothing} />`}
+        : html`<${NoTasks} />`}
       <${WorkersTable} workers=${workers} running=${running} changed=${() => this.ask()} />
       <p class="about">
         jsonrpc-qm ${shown(stats.manager.version)}, up ${duration(stats.manager.uptime)}, ${" "}
-        ${plural(stats.workers, "worker")}, ${shown(stats.manager.storage)}
+        ${numberOf(workers)}, ${shown(stats.manager.storage)}
       </p>
     `;
   }
@@ -111,12 +112,4 @@ function summed(names, what) {
     });
   }
   return sums;
-}
-
-function Nothing() {
-  return html`<section class="nothing">
-    <h2>No tasks yet</h2>
-    <p><a href="#/queue">Queue a first one</a>, or from a shell:</p>
-    <pre>jsonrpc-qm queue hello '{"name": "Ada"}'</pre>
-  </section>`;
 }

@@ -2,6 +2,7 @@
 
 import { Component, createRef, html } from "./html.js";
 import { parse, textOf } from "./json.js";
+import { live } from "./live.js";
 import { say } from "./notice.js";
 import { SignInNeeded, call } from "./rpc.js";
 import { go, to } from "./route.js";
@@ -53,10 +54,21 @@ class FormError extends Error {
 export class QueueForm extends Component {
   state = { names: [], wrong: null };
   #form = createRef();
+  #stop = null;
 
-  async componentDidMount() {
+  componentDidMount() {
     given = null;
     this.#form.current.elements.name.focus();
+    this.#propose();
+    // Nothing else here would find out that the manager is back.
+    this.#stop = live.listen(() => live.state === "offline" && this.#propose());
+  }
+
+  componentWillUnmount() {
+    this.#stop();
+  }
+
+  async #propose() {
     try {
       this.setState({ names: Object.keys((await call("stats")).names).sort() });
     } catch {

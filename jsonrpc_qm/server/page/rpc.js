@@ -32,6 +32,12 @@ export class SignInNeeded extends Error {
   }
 }
 
+// Called after each call with whether the manager has answered it.
+let onCalled = () => {};
+export function whenCalled(callback) {
+  onCalled = callback;
+}
+
 // Called when an answer was 401.
 let onStranger = () => {};
 export function whenStranger(callback) {
@@ -51,13 +57,26 @@ async function post(path, body) {
 }
 
 async function send(body) {
+  try {
+    const answer = await answerTo(body);
+    onCalled(true);
+    return answer;
+  } catch (error) {
+    onCalled(!(error instanceof Away));
+    throw error;
+  }
+}
+
+async function answerTo(body) {
   const response = await post("rpc", body);
   heard(response.headers.get("Date"));
   if (response.status === 401) {
     onStranger();
     throw new SignInNeeded();
   }
-  if (!response.ok) throw new Away(`the manager answers with HTTP ${response.status}`);
+  const said = `the manager answers with HTTP ${response.status}`;
+  if (response.status >= 500) throw new Away(said);
+  if (!response.ok) throw new Error(said);
   try {
     return json.parse(await response.text());
   } catch {

@@ -98,9 +98,16 @@ function Failure({ task: { status, error } }) {
   return html`<section class=${`failure ${isOver ? "over" : ""}`}>
     <h2>Error${status === "failed" ? "" : attempt}</h2>
     <p><strong>${shown(error.type)}</strong>: ${shown(error.message)}</p>
-    ${error.traceback && html`<pre tabindex="0">${shown(error.traceback)}</pre>`}
+    ${error.traceback && html`<${Traceback} text=${error.traceback} />`}
     ${error.data !== undefined && html`<${Tree} value=${error.data} label="Error data" />`}
   </section>`;
+}
+
+function Traceback({ text }) {
+  return html`<div class="traceback">
+    <pre tabindex="0">${shown(text)}</pre>
+    ${navigator.clipboard && html`<${CopyButton} text=${() => text} what="Traceback" />`}
+  </div>`;
 }
 
 function Fields({ task }) {
@@ -113,13 +120,13 @@ function Fields({ task }) {
     ["attempts", `${task.attempts} of ${task.max_attempts}`],
     ["lost leases", `${task.lost} of ${task.max_lost}`],
     ["worker", task.worker && shown(task.worker)],
-    ["queued", html`<${Moment} time=${task.created_at} />`],
-    ["due", html`<${Moment} time=${task.run_at} />`],
-    ["started", html`<${Moment} time=${task.started_at} />`],
-    ["lease until", html`<${Moment} time=${task.lease_expires_at} />`],
-    ["finished", html`<${Moment} time=${task.finished_at} />`],
+    ["queued", html`<${Moment} time=${task.created_at} whole />`],
+    ["due", html`<${Moment} time=${task.run_at} whole />`],
+    ["started", html`<${Moment} time=${task.started_at} whole />`],
+    ["lease until", html`<${Moment} time=${task.lease_expires_at} whole />`],
+    ["finished", html`<${Moment} time=${task.finished_at} whole />`],
     ["took", took === null ? null : exactly(took)],
-    ["changed", html`<${Moment} time=${task.updated_at} />`],
+    ["changed", html`<${Moment} time=${task.updated_at} whole />`],
     ["cancel requested", task.cancel_requested ? "yes" : "no"],
     ["unique key", task.unique_key && shown(task.unique_key)],
   ];

@@ -5,10 +5,12 @@ import { Filter, filterOf } from "./filter.js";
 import { html } from "./html.js";
 import { beginningOf } from "./json.js";
 import { LiveView } from "./live-view.js";
+import { Name } from "./name.js";
+import { NoTasks } from "./no-tasks.js";
 import { batch, call, orNothing } from "./rpc.js";
 import { to } from "./route.js";
-import { FINISHED, Status } from "./status.js";
-import { shown } from "./text.js";
+import { FINISHED, Status, latest } from "./status.js";
+import { sentence, shown } from "./text.js";
 import { Moment, between, duration, exactly, now } from "./time.js";
 import { Trouble } from "./trouble.js";
 
@@ -97,6 +99,7 @@ class List extends LiveView {
         <${Bulk}
           which=${selected.size ? { ids: [...selected] } : filter}
           described=${describedBy(selected.size, filter)}
+          none=${!rows.length && next === null && !params.cursor}
           changed=${() => this.refresh()}
         />
         ${held &&
@@ -107,15 +110,21 @@ class List extends LiveView {
       ${rows.length || searching
         ? html`<${Table}
             rows=${rows}
+            status=${filter.status}
             selected=${selected}
             select=${(ids, on) => this.select(ids, on)}
             point=${(pointed) => this.point(pointed)}
           />`
-        : html`<p class="nothing">No tasks match.</p>`}
+        : html`<${Nothing} params=${params} />`}
       ${searching && html`<${Searching} rows=${rows} stop=${() => (this.stopped = true)} />`}
       <${Pager} params=${params} next=${searching ? null : next} shown=${rows.length} />
     `;
   }
+}
+
+function Nothing({ params }) {
+  if (!Object.keys(params).length) return html`<${NoTasks} />`;
+  return html`<p class="nothing">No tasks match.</p>`;
 }
 
 function Searching({ rows, stop }) {
@@ -130,7 +139,7 @@ async function asTheyAre(rows) {
   return rows.map((task, place) => orNothing(found[place]) ?? task);
 }
 
-function Table({ rows, selected, select, point }) {
+function Table({ rows, status, selected, select, point }) {
   const ids = rows.map((task) => task.id);
   const all = ids.length > 0 && ids.every((id) => selected.has(id));
   return html`<table class="tasks cards">
@@ -147,7 +156,7 @@ function Table({ rows, selected, select, point }) {
         <th scope="col">Task</th>
         <th scope="col">Status</th>
         <th scope="col" class="number">Attempts</th>
-        <th scope="col">Queued</th>
+        <th scope="col">${status ? sentence(latest({ status })[0]) : "When"}</th>
         <th scope="col" class="number">Took</th>
         <th scope="col">Parameters, or the error</th>
       </tr>
@@ -166,6 +175,7 @@ function Table({ rows, selected, select, point }) {
 }
 
 function Row({ task, selected, select }) {
+  const [happened, when] = latest(task);
   return html`<tr aria-selected=${selected} class=${selected ? "selected" : ""}>
     <td class="check">
       <input
@@ -176,12 +186,13 @@ function Row({ task, selected, select }) {
       />
     </td>
     <th scope="row">
-      <a href=${to(["tasks", task.id])}>${shown(task.name)}</a>
-      <span class="id" title=${task.id}>${ending(task.id)}</span>
+      <${Name} name=${task.name} address=${to(["tasks", task.id])}>
+        <span class="id" title=${task.id}>${ending(task.id)}</span>
+      <//>
     </th>
     <td class="state"><${Status} task=${task} /></td>
     <td class="number" data-label="attempts">${`${task.attempts}/${task.max_attempts}`}</td>
-    <td data-label="queued"><${Moment} time=${task.created_at} /></td>
+    <td data-label=${happened}><${Moment} time=${when} /></td>
     <td class="number" data-label="took">${took(task)}</td>
     <td class="preview">${preview(task)}</td>
   </tr>`;
@@ -216,7 +227,7 @@ function Pager({ params, next, shown: rows }) {
     ${cursor &&
     newer !== undefined &&
     html`<a class="button" href=${to(["tasks"], { ...filter, cursor: newer })}>Newer</a>`}
-    <span>${rows} shown</span>
+    <span>${rows} shown${rows > 1 && ", those queued last first"}</span>
     ${next && html`<a class="button" href=${to(["tasks"], { ...filter, cursor: next })}>Older</a>`}
   </nav>`;
 }

@@ -48,17 +48,27 @@ export function relative(time) {
   return seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(Math.ceil(-seconds))}`;
 }
 
-// 2026-11-24 08:00:00, in the browser's time zone.
+const two = (number) => String(number).padStart(2, "0");
+
+// 2026-11-24 08:00:00 UTC+01:00, in the browser's time zone.
 export function absolute(time) {
   const date = new Date(time);
-  const two = (number) => String(number).padStart(2, "0");
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
-  return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`;
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  return `${day} ${clock} ${zone(-date.getTimezoneOffset())}`;
 }
 
-// A moment, relative, with the time itself for who points at it.
-export function Moment({ time }) {
+function zone(minutes) {
+  if (!minutes) return "UTC";
+  const ahead = Math.abs(minutes);
+  return `UTC${minutes < 0 ? "-" : "+"}${two(Math.floor(ahead / 60))}:${two(ahead % 60)}`;
+}
+
+// A moment, relative, with the time itself for who points at it, or for all.
+export function Moment({ time, whole = false }) {
   if (!time) return html`<span class="none">–</span>`;
   const title = `${absolute(time)} (${time})`;
-  return html`<time datetime=${time} title=${title}>${relative(time)}</time>`;
+  return html`<time datetime=${time} title=${title}>
+    ${relative(time)}${whole && html` <span class="whole">${absolute(time)}</span>`}
+  </time>`;
 }

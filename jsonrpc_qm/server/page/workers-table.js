@@ -2,10 +2,11 @@
 
 import { confirmed } from "./confirm.js";
 import { html } from "./html.js";
+import { Name } from "./name.js";
 import { attempt } from "./notice.js";
 import { call } from "./rpc.js";
 import { to } from "./route.js";
-import { count, shown } from "./text.js";
+import { count, plural, shown } from "./text.js";
 import { Moment, duration, now } from "./time.js";
 
 const SHOWN = 4;
@@ -45,20 +46,33 @@ export function WorkersTable({ workers, running, changed }) {
   </section>`;
 }
 
+function isSilent({ last_seen }) {
+  return (now() - Date.parse(last_seen)) / 1000 > SILENT_AFTER;
+}
+
+// "2 workers and 1 silent".
+export function numberOf(workers) {
+  const silent = workers.filter(isSilent).length;
+  return plural(workers.length - silent, "worker") + (silent ? ` and ${count(silent)} silent` : "");
+}
+
 function Row({ worker, tasks, changed }) {
-  const silence = (now() - Date.parse(worker.last_seen)) / 1000;
+  const names = shown(worker.names.join(", "));
   return html`<tr>
     <th scope="row">
-      ${shown(worker.worker)}
-      ${worker.drain && html` <span class="badge">draining</span>`}
-      ${silence > SILENT_AFTER && html` <span class="badge quiet">silent</span>`}
+      <${Name} name=${worker.worker}>
+        ${worker.drain && html`<span class="badge">draining</span>`}
+        ${isSilent(worker) && html`<span class="badge quiet">silent</span>`}
+      <//>
     </th>
     <td data-label="seen"><${Moment} time=${worker.last_seen} /></td>
     <td class="number" data-label="running">${String(worker.running)}</td>
     <td class="running-tasks" data-label="tasks">
       <${Running} tasks=${tasks} running=${worker.running} />
     </td>
-    <td class="wide" data-label="asks for">${shown(worker.names.join(", "))}</td>
+    <td class="wide" data-label="asks for">
+      <span class="two-lines" title=${names}>${names}</span>
+    </td>
     <td class="action">
       ${!worker.drain && html`<${DrainButton} worker=${worker.worker} changed=${changed} />`}
     </td>
@@ -73,10 +87,11 @@ function Running({ tasks, running }) {
   return html`<ul class="running">
     ${longest.map(
       (task) => html`<li key=${task.id}>
-        <a href=${to(["tasks", task.id])}>${shown(task.name)}</a> ${" "}
-        <time datetime=${task.started_at} title=${`since ${task.started_at}`}>
-          for ${duration((now() - Date.parse(task.started_at)) / 1000)}
-        </time>
+        <${Name} name=${task.name} address=${to(["tasks", task.id])}>
+          <time datetime=${task.started_at} title=${`since ${task.started_at}`}>
+            for ${duration((now() - Date.parse(task.started_at)) / 1000)}
+          </time>
+        <//>
       </li>`,
     )}
     ${more > 0 && html`<li class="none">and ${count(more)} more</li>`}

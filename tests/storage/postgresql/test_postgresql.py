@@ -28,7 +28,7 @@ from jsonrpc_qm.storage.postgresql_statements import AMONG, unnested
 from jsonrpc_qm.storage.urls import open_storage
 from jsonrpc_qm.transitions import Complete
 from tests.records import NOW, a_record
-from tests.servers.postgresql import PostgresServer
+from tests.servers.postgresql import PostgresServer, end_sessions
 from tests.storage.verbs import add, adding, get, refusal, started
 
 ZERO = "a\x00b"
@@ -36,11 +36,7 @@ ZERO = "a\x00b"
 
 def end_connections(url: str) -> None:
     """Have the server end all connections of storages, as a restart does."""
-    with psycopg.connect(url, autocommit=True) as operator:
-        operator.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name = 'jsonrpc-qm'"
-        )
+    end_sessions(url, "application_name = 'jsonrpc-qm'")
 
 
 # -- text that it can't hold --------------------------------------------------------------------

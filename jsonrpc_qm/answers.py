@@ -7,6 +7,9 @@ import msgspec
 
 from jsonrpc_qm.task import ClaimedTask, Task
 
+OTHER_NAMES = "other"
+"""In the place of names that are counted together, and of one that is really so."""
+
 
 class TaskPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page of `list_tasks`."""

@@ -159,7 +159,7 @@ class Rules:
 
         def answer(known: list[bool]) -> bool:
             if not known[0]:
-                raise InvalidParams.of("worker", "no worker of this name has been heard of")
+                raise unknown_worker()
             return True
 
         return Operation((Step("drain", [call.worker]),), answer)
@@ -300,6 +300,11 @@ def _are_independent(events: Sequence[Event]) -> bool:
     if any(isinstance(event, Complete) and event.queue for event in events):
         return False
     return len({event.id for event in events}) == len(events)
+
+
+def unknown_worker() -> InvalidParams:
+    """The refusal to drain a worker that is not there, or gone."""
+    return InvalidParams.of("worker", "no worker of this name has been heard of")
 
 
 def check_length(param: str, values: Sequence[Any]) -> None:

@@ -122,7 +122,7 @@ class ListTasksParams(Params):
     """Only tasks in this state."""
     limit: Annotated[int, Meta(ge=1, le=1000)] | None = None
     """Tasks on a page; default 50."""
-    cursor: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+    cursor: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     """The next_cursor of the page before."""
     query: Query | None = None
     """Only tasks with this text in their id, or in their parameters as compact JSON."""

@@ -33,6 +33,8 @@ class Grant:
     role: Role
     names: tuple[str, ...] = _EVERY_NAME
     """Patterns of task names: `*` stands for any characters, everything else for itself."""
+    key: bytes = field(default=b"", repr=False, compare=False)
+    """What cursors are sealed with; the same for all tokens of a file."""
     everywhere: bool = field(init=False)
     """Whether it reaches to every name."""
     _pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)

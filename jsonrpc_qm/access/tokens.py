@@ -8,7 +8,7 @@ reverse for such a secret as anything, and costs a call a microsecond.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -38,9 +38,9 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     note: str = ""
     """What it is for, for people."""
 
-    @property
-    def grant(self) -> Grant:
-        return Grant(self.id, self.role, tuple(self.names))
+    def grant(self, key: bytes = b"") -> Grant:
+        """What it allows; `key` seals its cursors."""
+        return Grant(self.id, self.role, tuple(self.names), key)
 
 
 def new_token(
@@ -65,8 +65,12 @@ _NO_HASH = hash_of("")
 class Tokens:
     """The tokens that are good now."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._known = {entry.id: (entry.hash, entry.grant) for entry in entries}
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        # Each manager with this file has the same key, and who has one token of it does not know
+        # the hashes of the others.
+        hashes = "".join(sorted(entry.hash for entry in entries))
+        key = hashlib.sha256(f"cursors {hashes}".encode()).digest()
+        self._known = {entry.id: (entry.hash, entry.grant(key)) for entry in entries}
 
     def __len__(self) -> int:
         return len(self._known)

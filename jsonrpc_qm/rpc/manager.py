@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from jsonrpc_qm import params as p
 from jsonrpc_qm.answers import Explanation, Rates
 from jsonrpc_qm.division import Division, told
@@ -18,7 +20,8 @@ from jsonrpc_qm.operations import MAX_PAYLOAD, PURGE_BATCH, Ended, Operation, Ru
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.rpc.explaining import explained
 from jsonrpc_qm.rpc.many import change_many, listing_of
-from jsonrpc_qm.storage.base import WORKER_GONE, NameStats, Page, Storage, WorkerRow
+from jsonrpc_qm.rpc.reaching import shown_of, with_running
+from jsonrpc_qm.storage.base import WORKER_GONE, NameStats, Page, Reach, Storage, WorkerRow
 from jsonrpc_qm.task import FINISHED
 from jsonrpc_qm.version import VERSION
 
@@ -72,15 +75,18 @@ class Manager(ABC):
     async def queue_many(self, call: p.QueueManyParams) -> list[Record]:
         return await self.write(self.rules.queue_many(call))
 
-    async def list_tasks(self, call: p.ListTasksParams) -> Page:
-        page = self.storage.page
-        return await self.read(page, listing_of(call), call.limit or 50, call.cursor)
+    # `reach`: the names that the caller may see, None for all.
 
-    async def explain(self, call: p.IdParams) -> Explanation:
+    async def list_tasks(self, call: p.ListTasksParams, reach: Reach | None = None) -> Page:
+        listing = replace(listing_of(call), reach=reach)
+        return await self.read(self.storage.page, listing, call.limit or 50, call.cursor)
+
+    async def explain(self, call: p.IdParams, reach: Reach | None = None) -> Explanation:
         record, now = await self.stored(call.id), self.storage.now()
         stats = (await self.read(self.storage.stats, now)).get(record.name, NameStats())
         waiting = self.is_waited_for(record.name)
-        return explained(record, now, stats, await self.living_workers(), waiting=waiting)
+        workers = await self.living_workers(reach)
+        return explained(record, now, stats, workers, waiting=waiting)
 
     async def rates(self, call: p.RatesParams) -> Rates:
         return Rates(interval=10.0, until=datetime_of(self.storage.now()), names={})
@@ -119,13 +125,14 @@ class Manager(ABC):
     async def stats(self) -> dict[str, NameStats]:
         return await self.read(self.storage.stats, self.storage.now())
 
-    async def workers(self) -> list[WorkerRow]:
-        return await self.read(self.storage.workers)
+    async def workers(self, reach: Reach | None = None) -> list[WorkerRow]:
+        rows = await self.read(self.storage.workers)
+        return rows if reach is None else await with_running(self, shown_of(rows, reach), reach)
 
-    async def living_workers(self) -> list[WorkerRow]:
+    async def living_workers(self, reach: Reach | None = None) -> list[WorkerRow]:
         """Those that were heard of within WORKER_GONE."""
         since = self.storage.now() - WORKER_GONE
-        return [row for row in await self.workers() if row.last_seen >= since]
+        return [row for row in await self.workers(reach) if row.last_seen >= since]
 
     async def drain(self, call: p.DrainParams) -> bool:
         return await self.write(self.rules.drain(call))

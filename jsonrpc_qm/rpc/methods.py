@@ -27,7 +27,8 @@ from jsonrpc_qm.history import transitions_of
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.rpc import wire
 from jsonrpc_qm.rpc.manager import Manager
-from jsonrpc_qm.storage.base import NameStats
+from jsonrpc_qm.rpc.reaching import shown_of
+from jsonrpc_qm.storage.base import NameStats, Reach
 from jsonrpc_qm.task import Task
 
 
@@ -41,6 +42,11 @@ class Call:
         """The tasks that go out with the answer, to be given back when it can't be delivered."""
         self.grant: Grant | None = None
         """What the caller may do; None where there are no tokens, and all may do everything."""
+
+    @property
+    def reach(self) -> Reach | None:
+        """Which names the caller may see; None for all."""
+        return None if self.grant is None or self.grant.everywhere else self.grant.covers
 
     def address(self) -> str:
         """Where the caller is, for the log."""
@@ -99,7 +105,7 @@ async def get_task(manager: Manager, call: Call, given: p.GetTaskParams) -> Any:
 
 async def list_tasks(manager: Manager, call: Call, given: p.ListTasksParams) -> Any:
     """The newest first, a page at a time; `next_cursor` leads to the next page."""
-    page = await manager.list_tasks(given)
+    page = await manager.list_tasks(given, call.reach)
     tasks = [wire.task(record) for record in page.records]
     return {"tasks": tasks, "next_cursor": page.next_cursor}
 
@@ -112,7 +118,7 @@ async def history(manager: Manager, call: Call, given: p.IdParams) -> Any:
 
 async def explain(manager: Manager, call: Call, given: p.IdParams) -> Any:
     """One reason or several: a paused name, a time to come, no worker, others before it."""
-    return wire.explanation(await manager.explain(given))
+    return wire.explanation(await manager.explain(given, call.reach))
 
 
 async def cancel(manager: Manager, call: Call, given: p.IdParams) -> Any:
@@ -188,7 +194,7 @@ async def report(manager: Manager, call: Call, given: p.ReportParams) -> Any:
 async def stats(manager: Manager, call: Call, given: p.NoParams) -> Any:
     """`queued` are due now, `scheduled` are queued with run_at ahead. Cheap at any size."""
     rows = await manager.stats()
-    workers = await manager.living_workers()
+    workers = shown_of(await manager.living_workers(), call.reach)
     return {"names": rows, "workers": len(workers), "manager": manager.about()}
 
 
@@ -199,7 +205,7 @@ async def rates(manager: Manager, call: Call, given: p.RatesParams) -> Any:
 
 async def workers(manager: Manager, call: Call, given: p.NoParams) -> Any:
     """By name, with what they asked for and how many tasks they hold."""
-    return [wire.worker(row) for row in await manager.workers()]
+    return [wire.worker(row) for row in await manager.workers(call.reach)]
 
 
 async def drain(manager: Manager, call: Call, given: p.DrainParams) -> Any:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from jsonrpc_qm.answers import OTHER_NAMES
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.storage.moves import Moves
 
@@ -19,7 +20,7 @@ Labels = tuple[str, ...]
 MOST_NAMES = 1000
 """How many task names keep a label of their own."""
 
-OTHER = "other"
+OTHER = OTHER_NAMES
 """The label of all other names, and of tasks that are really named so."""
 
 TASK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)

@@ -65,10 +65,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+Reach = Callable[[str], bool]
+"""Whether somebody may see the tasks of a name."""
+
+
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Which tasks a list has; by default all."""
 
     name: str | None = None
+    reach: Reach | None = None
+    """Only tasks of these names: no others are looked at, so they change nothing about a page."""
     status: str | None = None
     """A public one."""
     text: str | None = None

@@ -324,6 +324,7 @@ class MemoryStorage(Alone, TellsMoves):
                 (record, number)
                 for record, number in stored
                 if listing.name in (None, record.name)
+                and (listing.reach is None or listing.reach(record.name))
                 and listing.status in (None, public_status(record.status))
                 and listing.matches(record)
             )

@@ -1,7 +1,7 @@
 """The cold reads of storage/sql.py: lists, counts, workers. Cheap at any number of tasks."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from jsonrpc_qm.moments import SECOND
 from jsonrpc_qm.record import SCHEDULED
 from jsonrpc_qm.storage import statements
-from jsonrpc_qm.storage.base import NameStats, WorkerRow
+from jsonrpc_qm.storage.base import Listing, NameStats, WorkerRow
 from jsonrpc_qm.storage.cursors import FOREVER
 
 Run = Callable[..., Any]
@@ -33,21 +33,24 @@ def finished_statuses(status: str | None) -> Sequence[str]:
     return STATUSES[3:] if status is None else (status,)
 
 
-def listed(run: Run, name: str | None, status: str | None, before: int, limit: int) -> list[int]:
+def listed(run: Run, listing: Listing, before: int, limit: int) -> list[int]:
     """The numbers of the rows of a list that were stored last, before one."""
-    if name is None and status is None:
+    if listing.name is None and listing.status is None and listing.reach is None:
         return [seq for (seq,) in run(statements.LIST_ALL, (before, limit)).fetchall()]
-    stored = statuses(status)
+    stored = statuses(listing.status)
     sql = statements.list_name(len(stored))
     found: list[int] = []
-    for each in _names(run, stored) if name is None else [name]:
-        params = [value for one in stored for value in (each, one, before, limit)]
-        found += [seq for (seq,) in run(sql, params).fetchall()]
+    for each in _names(run, stored) if listing.name is None else [listing.name]:
+        if listing.reach is None or listing.reach(each):
+            params = [value for one in stored for value in (each, one, before, limit)]
+            found += [seq for (seq,) in run(sql, params).fetchall()]
     return sorted(found, reverse=True)[:limit]
 
 
-def _names(run: Run, stored: Sequence[str]) -> list[str]:
-    """The names that have tasks in the stored statuses of a public one."""
+def _names(run: Run, stored: Sequence[str]) -> Iterable[str]:
+    """The names that have tasks in the stored statuses of a public one, or in any."""
+    if stored == STATUSES:
+        return {name for name, *_ in run(statements.TALLY).fetchall()}
     if len(stored) == 1:
         rows = run(statements.NAMES_IN, stored).fetchall()
     else:

@@ -29,6 +29,8 @@ def _listed(view: Reads, listing: Listing, limit: int, cursor: str | None) -> Pa
     """By name and status."""
     end = None if cursor is None else _member(cursor)
     names = list(view.names()) if listing.name is None else [listing.name]
+    if listing.reach is not None:
+        names = list(filter(listing.reach, names))
     ranges = [
         Range(
             key=view.shards.of(each).listed(inner, each), limit=limit + 1, before=end, newest=True

@@ -40,7 +40,7 @@ class SqlLists:
 
     def _listed(self, listing: Listing, before: int, limit: int) -> list[int]:
         """The numbers of the rows stored last, before one."""
-        return reads.listed(self.run, listing.name, listing.status, before, limit)
+        return reads.listed(self.run, listing, before, limit)
 
     def _rows(self, seqs: Sequence[int]) -> list[Record]:
         """The tasks of these rows, but for those that another thread has purged meanwhile."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from jsonrpc_qm.access.files import add_token
+from jsonrpc_qm.access.grants import Role
 from jsonrpc_qm.server import running as start_up
 from jsonrpc_qm.server.running import Settings, in_background, running
 from jsonrpc_qm.storage import notices
@@ -14,6 +16,7 @@ from jsonrpc_qm.storage.base import Storage
 from jsonrpc_qm.storage.memory import MemoryStorage
 from tests.server.callers import Caller
 from tests.server.plain import PlainCaller
+from tests.server.sites import MADE, Site
 from tests.server.waiting import Waiting, Watched
 from tests.storage.conftest import STORAGES
 
@@ -66,3 +69,26 @@ def shared() -> Iterator[PlainCaller]:
         closing(PlainCaller(url)) as caller,
     ):
         yield caller
+
+
+@pytest.fixture(scope="module")
+def tokens_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with all of TOKENS."""
+    file = tmp_path_factory.mktemp("access") / "tokens.toml"
+    for _, entry in MADE.values():
+        add_token(file, entry)
+    return str(file)
+
+
+@pytest.fixture
+def site(tokens_file: str) -> Iterator[Site]:
+    """A manager with an empty queue."""
+    settings = Settings(port=0, tokens=tokens_file)
+    with in_background(MemoryStorage(), settings) as url, closing(Site(url)) as site:
+        yield site
+
+
+@pytest.fixture
+def admin(site: Site) -> PlainCaller:
+    """May do everything."""
+    return site.bearer(Role.ADMIN)

@@ -52,6 +52,17 @@ def test_what_is_no_token_is_not() -> None:
     assert [text for text in wrong if tokens.grant_of(text) is not None] == []
 
 
+def test_a_key_is_that_of_all_tokens_together() -> None:
+    """Each manager with the file has the same one; no token alone is enough to make it."""
+    (token, entry), (_, other), (_, more) = [new_token(Role.WORKER, ["a"]) for _ in range(3)]
+    files = [[entry, other], [other, entry], [entry, other, more], [entry]]
+    grants = [Tokens(entries).grant_of(token) for entries in files]
+    keys = [grant.key for grant in grants if grant is not None]
+    assert keys[0] == keys[1]
+    assert len({*keys}) == 3
+    assert str(keys[0]) not in repr(grants[0])
+
+
 def test_a_token_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept has no part of its secret, and each has 256 bits of its own."""
     made = [new_token(Role.ADMIN) for _ in range(100)]

@@ -38,5 +38,4 @@ class Fibonacci(Worker):
 if __name__ == "__main__":
     # On stable storage when this returns; a worker has it as soon as there is one.
     qm.queue("fibonacci", {"n": 30})
-    print("The manager listens on http://127.0.0.1:8642; Ctrl-C stops it.", flush=True)
-    qm.run()
+    qm.run()  # says where the manager listens; Ctrl-C stops it

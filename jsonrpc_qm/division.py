@@ -15,6 +15,7 @@ from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.execution import execute_apart
 from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.storage.base import Parts, Storage
+from jsonrpc_qm.transitions import Fail, Release, Retry
 
 Answer = list[list[Any]] | QueueError
 Answers = list[Answer]
@@ -61,16 +62,18 @@ class Division:
 
     def execute(self, operations: Sequence[Operation[Any]]) -> Answers:
         """Like execute_apart; when a part can't be used, that concerns those who want something of
-        it."""
+        it. A claim comes after all of the operation right before it: those of a `report` are two.
+        """
         if self._parts is None:
             return execute_apart(self._storage, operations)
         run = _Run(self._storage, self._parts, operations)
-        whole, single, claims = _divided(self._parts, operations)
+        whole, single, late, claims = _divided(self._parts, operations)
         if whole:
             run.carry_out(range(self._parts.count), whole)
-        self._parts.together(
-            [partial(run.carry_out, [part], shares) for part, shares in single.items()]
-        )
+        for apart in (single, late):
+            self._parts.together(
+                [partial(run.carry_out, [part], shares) for part, shares in apart.items()]
+            )
         if claims:
             run.carry_out(_all_parts(self._parts, operations, claims), claims)
         return run.answers()
@@ -127,24 +130,42 @@ def _told(errors: Sequence[QueueError], *, is_done: bool) -> QueueError:
 
 def _divided(
     parts: Parts, operations: Sequence[Operation[Any]]
-) -> tuple[Shares, dict[int, Shares], Shares]:
-    """What is about several parts, what is about each one alone, and claims about several."""
+) -> tuple[Shares, dict[int, Shares], dict[int, Shares], Shares]:
+    """What is about several parts, what is about each one alone, claims about each one that find
+    what others made due, and claims about several."""
     whole: Shares = {}
     single: dict[int, Shares] = defaultdict(dict)
+    late: dict[int, Shares] = defaultdict(dict)
     claims: Shares = {}
+    before: set[int] = set()
     for number, operation in enumerate(operations):
         for step, wanted in enumerate(operation.steps):
             for place, about in enumerate(_about_each(parts, wanted)):
-                shares = claims if wanted.verb == "claim" else whole
+                is_claim = wanted.verb == "claim"
+                shares = claims if is_claim else whole
                 if len(about) == 1:
-                    shares = single[next(iter(about))]
+                    apart = late if is_claim and before - about else single
+                    shares = apart[next(iter(about))]
                 if number not in shares:
                     shares[number] = Share(number)
                 shares[number].places[step].append(place)
         if not any(step.items for step in operation.steps):
             # Who asks for nothing wants to know whether the storage can be used.
             whole[number] = Share(number)
-    return whole, single, claims
+        before = _making_due(parts, operation)
+    return whole, single, late, claims
+
+
+def _making_due(parts: Parts, operation: Operation[Any]) -> set[int]:
+    """The parts that know the ids of tasks which an operation may make due. Other parts may hold
+    these tasks, so a claim there can't be carried out at the same time."""
+    return {
+        parts.of_id(event.id)
+        for step in operation.steps
+        if step.verb == "transition"
+        for event in step.items
+        if isinstance(event, Fail | Release | Retry)
+    }
 
 
 def _about_each(parts: Parts, step: Step) -> list[set[int]]:

@@ -278,6 +278,10 @@ class Storage(Protocol):
     def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
         """Tasks, the last stored first, from after the cursor on.
 
+        One that is there, and meets the conditions, the whole time while pages are read one after
+        the other is on one of them, once, whatever others do to it. None has another status than
+        the one that is asked for.
+
         A page of a search may be short, or empty, and have a cursor: it has looked at
         MOST_SEARCHED tasks by then. Where tasks were not stored in the order of `created_at`, a
         search by time may pass over some.

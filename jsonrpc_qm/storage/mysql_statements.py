@@ -45,9 +45,12 @@ OTHER_WORDS = {
         SELECT priority, run_at FROM task FORCE INDEX (task_ready)
         WHERE ready_name = ? AND urgency > -cast(? AS signed)
         ORDER BY urgency, run_at LIMIT 1""",
-    statements.LIST_BRANCH: """
-        SELECT seq FROM task FORCE INDEX (task_listing)
-        WHERE name = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?""",
+    **{
+        statements.list_name(statuses): statements.list_name(
+            statuses, " FORCE INDEX (task_listing)"
+        )
+        for statuses in (1, 2, 6)
+    },
 }
 """By the statement that they stand for."""
 

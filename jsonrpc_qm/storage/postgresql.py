@@ -271,19 +271,23 @@ class PostgresqlStorage(SqlRowsStorage):
     # -- verbs: what PostgreSQL's text can't hold ----------------------------------------------
 
     def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[list[Record] | QueueError]:
-        if any(_unstorable(record) for group in groups for record in group):
-            return [self._add_group(group) for group in groups]
-        return super().add(groups, now)
+        refused = [_refused(group, "tasks" if len(group) > 1 else "") for group in groups]
+        if not any(refused):
+            return super().add(groups, now)
+        return [
+            refusal or self._add_group(group)
+            for group, refusal in zip(groups, refused, strict=True)
+        ]
 
     def _add_group(self, group: Sequence[Record]) -> list[Record] | QueueError:
-        for record in group:
-            if param := _unstorable(record):
-                return _refusal(param)
-        return super()._add_group(group)
+        # Those of `add` have been looked at: here are others that follow a task.
+        return _refused(group, "queue") or super()._add_group(group)
 
     def claim(self, claims: Sequence[Claim], now: int) -> list[list[Record]]:
         for claim in claims:
-            _check("names", claim.names)
+            for place, name in enumerate(claim.names):
+                if "\0" in name:
+                    raise _refusal(f"names[{place}]")
             _check("worker", (claim.worker,))
         return super().claim(claims, now)
 
@@ -361,6 +365,14 @@ def _unstorable(record: Record) -> str:
     if record.unique_key is not None and "\0" in record.unique_key:
         return "unique_key"
     return "worker" if record.worker is not None and "\0" in record.worker else ""
+
+
+def _refused(group: Sequence[Record], param: str) -> InvalidParams | None:
+    """Why a group can't be stored; it is what a list has that is given as `param`, if any is."""
+    for place, record in enumerate(group):
+        if field := _unstorable(record):
+            return _refusal(f"{param}[{place}].{field}" if param else field)
+    return None
 
 
 def _refusal(param: str) -> InvalidParams:

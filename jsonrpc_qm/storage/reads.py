@@ -1,7 +1,7 @@
 """The cold reads of storage/sql.py: lists, counts, workers. Cheap at any number of tasks."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -33,16 +33,29 @@ def finished_statuses(status: str | None) -> Sequence[str]:
     return STATUSES[3:] if status is None else (status,)
 
 
-def branches(run: Run, listing: Listing) -> list[tuple[str, tuple[str, ...]]]:
-    """The queries whose rows together are the list, each in the order of one index."""
-    name, status, reach = listing.name, listing.status, listing.reach
-    if name is None and status is None and reach is None:
-        return [(statements.LIST_ALL, ())]
-    pairs: list[tuple[str, str]] = []
-    for stored in statuses(status):
-        names = [name] if name else [row[0] for row in run(statements.NAMES_IN, (stored,))]
-        pairs.extend((each, stored) for each in names if reach is None or reach(each))
-    return [(statements.LIST_BRANCH, pair) for pair in pairs]
+def listed(run: Run, listing: Listing, before: int, limit: int) -> list[int]:
+    """The numbers of the rows of a list that were stored last, before one."""
+    if listing.name is None and listing.status is None and listing.reach is None:
+        return [seq for (seq,) in run(statements.LIST_ALL, (before, limit)).fetchall()]
+    stored = statuses(listing.status)
+    sql = statements.list_name(len(stored))
+    found: list[int] = []
+    for each in _names(run, stored) if listing.name is None else [listing.name]:
+        if listing.reach is None or listing.reach(each):
+            params = [value for one in stored for value in (each, one, before, limit)]
+            found += [seq for (seq,) in run(sql, params).fetchall()]
+    return sorted(found, reverse=True)[:limit]
+
+
+def _names(run: Run, stored: Sequence[str]) -> Iterable[str]:
+    """The names that have tasks in the stored statuses of a public one, or in any."""
+    if stored == STATUSES:
+        return {name for name, *_ in run(statements.TALLY).fetchall()}
+    if len(stored) == 1:
+        rows = run(statements.NAMES_IN, stored).fetchall()
+    else:
+        rows = run(statements.NAMES_WAITING).fetchall()
+    return [name for (name,) in rows]
 
 
 def stats(run: Run, now: int) -> dict[str, NameStats]:

@@ -62,28 +62,50 @@ class RedisClusterServer(RedisServer):
         """The names of the nodes that stand still."""
         self._threads = ThreadPoolExecutor(SHARDS, thread_name_prefix="redis")
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
+    def run(self, commands: Sequence[Command], *, together: bool = False) -> list[Any]:
         """Carry out commands, each with a key, without an order among them but for those of one
-        shard, and not at one moment."""
+        shard, and not at one moment. If `together`, they are about sorted sets, and those of one
+        shard are carried out at one moment."""
         with self.translated():
             if len(commands) == 1:
                 self._check(self._client.get_node_from_key(commands[0][1]))
                 return [self._client.execute_command(*commands[0])]
-            nodes: dict[str, ClusterNode] = {}
-            places: dict[str, list[int]] = defaultdict(list)
-            for place, command in enumerate(commands):
-                node = self._client.get_node_from_key(command[1])
-                nodes[node.name] = node
-                places[node.name].append(place)
-            groups = [
-                partial(self._run_on, nodes[name], [commands[place] for place in group])
-                for name, group in places.items()
-            ]
-            replies: list[Any] = [None] * len(commands)
-            for group, found in zip(places.values(), self.together(groups), strict=True):
-                for place, reply in zip(group, found, strict=True):
-                    replies[place] = reply
-            return replies
+            if together:
+                return self._in_groups(commands, _tag_of, lambda _, group: self._read(group))
+            nodes = {key: self._client.get_node_from_key(key) for _, key, *_ in commands}
+            by_name = {node.name: node for node in nodes.values()}
+            return self._in_groups(
+                commands,
+                lambda key: nodes[key].name,
+                lambda name, group: self._run_on(by_name[name], group),
+            )
+
+    def _in_groups(
+        self,
+        commands: Sequence[Command],
+        group_of: Callable[[str], str],
+        run: Callable[[str, Sequence[Command]], list[Any]],
+    ) -> list[Any]:
+        """Carry out commands, in groups by their keys, which run side by side."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, command in enumerate(commands):
+            places[group_of(command[1])].append(place)
+        calls = [
+            partial(run, name, [commands[place] for place in group])
+            for name, group in places.items()
+        ]
+        replies: list[Any] = [None] * len(commands)
+        for group, found in zip(places.values(), self.together(calls), strict=True):
+            for place, reply in zip(group, found, strict=True):
+                replies[place] = reply
+        return replies
+
+    def _read(self, commands: Sequence[Command]) -> list[Any]:
+        """Carry out commands about sorted sets of one shard at one moment."""
+        keys = [key for _, key, *_ in commands]
+        args = [arg for name, _, *rest in commands for arg in (name, len(rest), *rest)]
+        found: list[Any] = self.script("read", keys, args)
+        return found
 
     def _script(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         node = self._client.get_node_from_key(keys[0])
@@ -186,3 +208,8 @@ class RedisClusterServer(RedisServer):
         self._closed.set()
         super().close()
         self._threads.shutdown(wait=False)
+
+
+def _tag_of(key: str) -> str:
+    """What decides on a key's slot."""
+    return key[: key.index("}")]

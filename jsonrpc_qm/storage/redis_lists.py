@@ -39,12 +39,12 @@ def _listed(view: Reads, listing: Listing, limit: int, cursor: str | None) -> Pa
         for inner in redis_keys.STATUSES
         if listing.status in (None, public_status(inner))
     ]
-    places = redis_tasks.merged(ranges, view.ask(ranges), newest=True)
-    members = [member for _, member in places[:limit]]
-    found = redis_tasks.still_there(view, places[:limit], redis_keys.NUMBER)
-    records = [record for id in found if (record := view.task(id)) is not None]
+    places = redis_tasks.merged(ranges, view.ask(ranges, together=True), newest=True)
+    records = redis_tasks.listed(view, places[:limit])
+    if listing.status is not None:
+        records = [each for each in records if public_status(each.status) == listing.status]
     more = len(places) > limit
-    return Page(records=records, next_cursor=_cursor(members[-1]) if more else None)
+    return Page(records=records, next_cursor=_cursor(places[limit - 1][1]) if more else None)
 
 
 def dump(view: Reads, cursor: str | None, limit: int) -> Page:
@@ -55,10 +55,9 @@ def dump(view: Reads, cursor: str | None, limit: int) -> Page:
         for name in view.names()
         for status in redis_keys.STATUSES
     ]
-    places = redis_tasks.merged(ranges, view.ask(ranges))[:limit]
-    found = redis_tasks.still_there(view, places, redis_keys.NUMBER)
-    records = [record for id in found if (record := view.task(id)) is not None]
+    places = redis_tasks.merged(ranges, view.ask(ranges, together=True))[:limit]
     more = len(places) == limit
+    records = redis_tasks.listed(view, places)
     return Page(records=records, next_cursor=_cursor(places[-1][1]) if more else None)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from jsonrpc_qm.record import Record
 from jsonrpc_qm.storage import redis_keys
@@ -15,8 +15,12 @@ from jsonrpc_qm.storage.redis_values import REVISION, Stored, unpacked
 
 Command = Sequence[Any]
 
-Run = Callable[[Sequence[Command]], list[Any]]
-"""Carries out commands together and gives their replies."""
+
+class Run(Protocol):
+    """Carries out commands and gives their replies; see RedisServer.run."""
+
+    def __call__(self, commands: Sequence[Command], *, together: bool = False) -> list[Any]: ...
+
 
 Wanted = list[tuple[Command, Callable[[Any], None]]]
 """Commands, and what takes their replies."""
@@ -182,6 +186,10 @@ class Reads:
         assert stored is not None
         return redis_keys.listed(stored[1]) + id.encode()
 
+    def is_listed(self, id: str, member: bytes) -> bool:
+        """Whether a task that was looked for is the one that a list said, whatever its state."""
+        return self._tasks.get(id) is not None and self.listed(id) == member
+
     def is_at(self, id: str, key: str, member: bytes) -> bool:
         """Whether a task that was looked for still is where a sorted set said."""
         return id in self._tasks and (key, member) in self._places_of(id)
@@ -241,13 +249,14 @@ class Reads:
         """How many tasks each name has; those in some shards, or all."""
         return self.counts([keys.names for keys in shards or self.shards.all])
 
-    def ask(self, queries: Sequence[Range | Size]) -> list[Any]:
-        """What sorted sets hold, read together."""
+    def ask(self, queries: Sequence[Range | Size], *, together: bool = False) -> list[Any]:
+        """What sorted sets hold; if `together`, those of one shard at one moment."""
         answers: list[Any] = [self._known(query) for query in queries]
         open_ones = [place for place, answer in enumerate(answers) if answer is None]
         if open_ones:
             asked = [(queries[place], self._orders[queries[place].key]) for place in open_ones]
-            replies = self._run([query.command(changes) for query, changes in asked])
+            commands = [query.command(changes) for query, changes in asked]
+            replies = self._run(commands, together=together)
             for place, (query, changes), reply in zip(open_ones, asked, replies, strict=True):
                 answers[place] = query.answer(reply, changes)
         return answers

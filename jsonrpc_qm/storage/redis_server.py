@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlunsplit
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import RedisClusterException
+from redis.exceptions import AskError, RedisClusterException
 from redis.retry import Retry
 
 from jsonrpc_qm.errors import InvalidParams, Unavailable
@@ -64,6 +64,7 @@ SCRIPTS = {
     "prepare": Script("changes", "prepare"),
     "settle": Script("changes", "settle"),
     "decide": Script("decide"),
+    "read": Script("read"),
 }
 
 
@@ -130,9 +131,18 @@ class RedisServer:
         try:
             yield
         except FAULTS as error:
-            self._complaints.warn(str(error))
+            reason = self._reason(error)
+            self._complaints.warn(reason)
             self._begin_anew()
-            raise Unavailable.of(f"the Redis {self.url} can't be used: {error}") from error
+            raise Unavailable.of(f"the Redis {self.url} can't be used: {reason}") from error
+
+    def _reason(self, error: Exception) -> str:
+        """Why it can't be used."""
+        if self._maker is redis.Redis and isinstance(error, AskError):
+            # All that it says is which node to ask.
+            scheme = self.url.partition(":")[0]
+            return f"it is a node of a Redis Cluster: use {scheme}+cluster://"
+        return str(error)
 
     def _begin_anew(self) -> None:
         """Use no connection again that there is: the server at its end may be a replica by now."""
@@ -143,8 +153,8 @@ class RedisServer:
         """Those of the shards that can be asked now."""
         return shards
 
-    def run(self, commands: Sequence[Command]) -> list[Any]:
-        """Carry out commands, each with a key, at one moment."""
+    def run(self, commands: Sequence[Command], *, together: bool = False) -> list[Any]:
+        """Carry out commands, each with a key, at one moment; in a cluster see there."""
         with self.translated():
             return self._insist(partial(self._run, commands))
 

@@ -154,10 +154,26 @@ def merged(
 
 def still_there(view: Reads, places: Sequence[Place], order: int) -> list[str]:
     """The ids of the tasks that nobody has moved since their places were read."""
-    found = [(key, member, member[order:].decode()) for key, member in places]
-    groups = view.shards.grouped(found, lambda each: view.shards.with_key(each[0]))
-    view.load_found({keys: [id for *_, id in group] for keys, group in groups.items()})
-    return [id for key, member, id in found if view.is_at(id, key, member)]
+    found = _looked_for(view, places, order)
+    return [id for id, (key, member) in found if view.is_at(id, key, member)]
+
+
+def listed(view: Reads, places: Sequence[Place]) -> list[Record]:
+    """The tasks at places in `listed`, in whichever state they are by now, but for deleted ones."""
+    found = _looked_for(view, places, redis_keys.NUMBER)
+    return [
+        record
+        for id, (_, member) in found
+        if view.is_listed(id, member) and (record := view.task(id)) is not None
+    ]
+
+
+def _looked_for(view: Reads, places: Sequence[Place], order: int) -> list[tuple[str, Place]]:
+    """Read the tasks of places; the id of each."""
+    found = [(place[1][order:].decode(), place) for place in places]
+    groups = view.shards.grouped(found, lambda each: view.shards.with_key(each[1][0]))
+    view.load_found({keys: [id for id, _ in group] for keys, group in groups.items()})
+    return found
 
 
 def claimable(view: View, ready: Sequence[str], wanted: int, now: int) -> list[Record]:

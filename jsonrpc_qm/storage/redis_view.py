@@ -127,9 +127,9 @@ class View(Reads):
 
     # -- what follows from it ---------------------------------------------------------------
 
-    def ask(self, queries: Sequence[Range | Size]) -> list[Any]:
+    def ask(self, queries: Sequence[Range | Size], *, together: bool = False) -> list[Any]:
         self._count_changes()
-        return super().ask(queries)
+        return super().ask(queries, together=together)
 
     def counts(self, keys: Sequence[str]) -> dict[str, int]:
         self._count_changes()

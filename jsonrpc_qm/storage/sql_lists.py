@@ -1,12 +1,11 @@
 """storage/base.py's `page` in SQL: lists by an index, and searches along them, some rows a time."""
 
-import heapq
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.record import Record
+from jsonrpc_qm.record import Record, public_status
 from jsonrpc_qm.storage import reads, statements
 from jsonrpc_qm.storage.base import MOST_SEARCHED, SEARCHED_AT_ONCE, Listing, Page
 from jsonrpc_qm.storage.cursors import position
@@ -14,8 +13,6 @@ from jsonrpc_qm.storage.cursors import position
 MARGIN = 60 * SECOND
 """By so much the order in which tasks were stored may differ from that of their created_at: their
 transactions overtake each other."""
-
-Branches = Sequence[tuple[str, tuple[str, ...]]]
 
 
 class SqlLists:
@@ -30,20 +27,20 @@ class SqlLists:
     def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
         before = position(cursor)
         with self.translated():
-            branches = reads.branches(self.run, listing)
             if listing.is_search:
-                seqs, end = self._found(branches, before, limit, listing)
+                seqs, end = self._found(listing, before, limit)
             else:
-                seqs = self._listed(branches, before, limit + 1)
+                seqs = self._listed(listing, before, limit + 1)
                 end = seqs[limit - 1] if len(seqs) > limit else None
             records = self._rows(seqs[:limit])
+        if listing.status is not None:
+            # Others may have moved them since.
+            records = [each for each in records if public_status(each.status) == listing.status]
         return Page(records=records, next_cursor=None if end is None else str(end))
 
-    def _listed(self, branches: Branches, before: int, limit: int) -> list[int]:
+    def _listed(self, listing: Listing, before: int, limit: int) -> list[int]:
         """The numbers of the rows stored last, before one."""
-        pages = [self.run(sql, (*params, before, limit)) for sql, params in branches]
-        newest = heapq.merge(*pages, key=lambda row: -row[0])
-        return [seq for (seq,), _ in zip(newest, range(limit), strict=False)]
+        return reads.listed(self.run, listing, before, limit)
 
     def _rows(self, seqs: Sequence[int]) -> list[Record]:
         """The tasks of these rows, but for those that another thread has purged meanwhile."""
@@ -51,9 +48,7 @@ class SqlLists:
             return []
         return [Record(*row) for row in self.run(statements.by_seq(len(seqs)), seqs).fetchall()]
 
-    def _found(
-        self, branches: Branches, before: int, limit: int, listing: Listing
-    ) -> tuple[list[int], int | None]:
+    def _found(self, listing: Listing, before: int, limit: int) -> tuple[list[int], int | None]:
         """The rows that match, and the number of the one to go on from, None at the end."""
         first = 0 if listing.since is None else self._stored_from(listing.since - MARGIN)
         if listing.until is not None:
@@ -61,7 +56,7 @@ class SqlLists:
         conditions, params = self._conditions(listing)
         found: list[int] = []
         for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
-            listed = self._listed(branches, before, SEARCHED_AT_ONCE)
+            listed = self._listed(listing, before, SEARCHED_AT_ONCE)
             seqs = [seq for seq in listed if seq >= first]
             if seqs:
                 sql = statements.matching(len(seqs), *conditions)

@@ -258,12 +258,28 @@ READY = """
 NAMES_IN = "SELECT name FROM tally WHERE status = ? AND tasks > 0"
 """The names that have tasks in a status."""
 
+NAMES_WAITING = """
+    SELECT DISTINCT name FROM tally WHERE status IN ('queued', 'scheduled') AND tasks > 0"""
+"""The names that have tasks which wait, due or not."""
+
 LIST_ALL = "SELECT seq FROM task WHERE seq < ? ORDER BY seq DESC LIMIT ?"
 """The rows stored last, before a position."""
 
-LIST_BRANCH = """
-    SELECT seq FROM task WHERE name = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?"""
-"""The rows of one name and status stored last, before a position."""
+
+@lru_cache
+def list_name(statuses: int, index: str = "") -> str:
+    """The rows of one name stored last, before a position, of each of some statuses.
+
+    As one statement, which sees one moment: tasks move between the statuses. `index` follows the
+    table's name.
+    """
+    return " UNION ALL ".join([_OF_STATUS.format(index)] * statuses)
+
+
+_OF_STATUS = """
+    SELECT * FROM (SELECT seq FROM task{}
+        WHERE name = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?) AS of_status"""
+
 
 OVERDUE = """
     SELECT name, count(*), min(run_at) FROM task

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from jsonrpc_qm.errors import BY_CODE
+from jsonrpc_qm.errors import BY_CODE, TaskFailed
 from jsonrpc_qm.params import QueueParams
 from jsonrpc_qm.retry import Backoff, backoff_seconds
 from jsonrpc_qm.task import Task
@@ -39,4 +39,5 @@ def test_every_error_is_in_the_table() -> None:
     said: dict[str, str] = {}
     for names, codes, *_ in table_rows(QUEUEING.under("Errors")):
         said |= zip(re.findall(r"`(\w+)`", names), codes.split(", "), strict=True)
-    assert said == {kind.__name__: str(code) for code, kind in BY_CODE.items()}
+    by_code = {kind.__name__: str(code) for code, kind in BY_CODE.items()}
+    assert said == {**by_code, TaskFailed.__name__: "none"}

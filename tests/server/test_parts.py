@@ -29,7 +29,8 @@ class TwoParts:
         return self.of_name(id)
 
     def together(self, calls: Sequence[Callable[[], None]]) -> None:
-        for call in calls:
+        # Side by side, any may be the first.
+        for call in reversed(calls):
             call()
 
     @contextmanager
@@ -64,6 +65,16 @@ async def test_what_has_ended_is_told_though_nothing_can_be_claimed(
     outcome = {"id": task["id"], "token": task["token"], "status": "completed"}
     answer = await call("report", outcomes=[outcome], names=["mail"])
     assert answer == {"outcomes": [{"id": "sms-1", "ok": True}], "tasks": []}
+
+
+async def test_a_report_takes_what_it_has_given_back(call: Caller) -> None:
+    """Though the part that knows the id is another one than that of the task."""
+    await call("queue", name="mail", id="sms-1")
+    [task] = await call("claim", names=["mail"], wait=0)
+    outcome = {"id": task["id"], "token": task["token"], "status": "queued"}
+    answer = await call("report", outcomes=[outcome], names=["mail"])
+    assert answer["outcomes"] == [{"id": "sms-1", "ok": True}]
+    assert [again["id"] for again in answer["tasks"]] == ["sms-1"]
 
 
 def test_it_is_told_in_process_too(storage: Divided) -> None:

@@ -223,6 +223,33 @@ def test_what_concerns_one_part_each_is_one_script_each(
     assert sent == ["work"] * 9
 
 
+@pytest.mark.parametrize("status", ["queued", "failed"])
+def test_a_report_takes_what_it_has_made_due(storage: RedisStorage, status: str) -> None:
+    """Also when the part that knows an id is not the one that holds its task."""
+    manager = QueueManager(storage)
+    for id in (str(number) for number in range(16)):
+        manager.queue(MAIL, id=id)
+        [taken] = manager.claim([MAIL], wait=0)
+        outcome: dict[str, Any] = {"id": id, "token": taken.token, "status": status, "delay": 0}
+        if status == "failed":
+            outcome["error"] = {"type": "E", "message": ""}
+        [again] = manager.report([outcome], names=[MAIL]).tasks
+        assert again.id == id
+        manager.complete(id, again.token)
+
+
+def test_a_report_of_own_ids_is_one_transaction(storage: RedisStorage, sent: list[str]) -> None:
+    """What is given back to its name is taken from there in the same one."""
+    manager = QueueManager(storage)
+    queued = manager.queue(MAIL)
+    [taken] = manager.claim([MAIL], wait=0)
+    sent.clear()
+    outcome = {"id": taken.id, "token": taken.token, "status": "queued"}
+    [again] = manager.report([outcome], names=[MAIL]).tasks
+    assert again.id == queued.id
+    assert sent == ["commit"]
+
+
 def test_in_process_it_is_the_same(storage: RedisStorage, sent: list[str]) -> None:
     """A QueueManager that works on the storage by itself leaves decisions to the nodes, too."""
     manager = QueueManager(storage)

@@ -79,6 +79,16 @@ def test_tasks_of_many_names_are_on_all_nodes(storage: RedisStorage) -> None:
     assert min(held) > 0
 
 
+@pytest.mark.usefixtures("storage")
+def test_a_url_that_leads_to_one_node_alone_is_refused() -> None:
+    """The error says which URL it should be, whichever node it is."""
+    server = redis_server("cluster")
+    assert isinstance(server, RedisClusterProcesses)
+    for process in server.nodes:
+        with pytest.raises(Unavailable, match=r"a node of a Redis Cluster: use redis\+cluster://"):
+            RedisStorage(f"redis://127.0.0.1:{process.port}").stats(NOW)
+
+
 def test_an_id_of_ours_needs_one_shard_only(storage: RedisStorage) -> None:
     """It is at home where its task is, so nothing is written elsewhere."""
     for name in (MAIL, SMS, "x" * 200):

@@ -43,9 +43,9 @@ def asked(storage: RedisStorage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     run, script = server.run, server.script
 
-    def reading(commands: Any) -> Any:
+    def reading(commands: Any, **options: Any) -> Any:
         sent.append("read")
-        return run(commands)
+        return run(commands, **options)
 
     def running(name: str, keys: Any, args: Any) -> Any:
         sent.append(name)

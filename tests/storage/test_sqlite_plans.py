@@ -8,7 +8,7 @@ from jsonrpc_qm.storage import statements
 from jsonrpc_qm.storage.sqlite import SqliteStorage
 
 NAMED = (
-    "HOLDER NEXT_DUE COUNT TALLY READY NAMES_IN LIST_ALL LIST_BRANCH OVERDUE OLDEST"
+    "HOLDER NEXT_DUE COUNT TALLY READY NAMES_IN NAMES_WAITING LIST_ALL OVERDUE OLDEST"
     " RUNNING DELETE LAST_SEQ STORED_FROM BEFORE_CLAIMS"
 )
 
@@ -20,6 +20,7 @@ STATEMENTS = {
     "complete": statements.complete("VALUES (?, ?, ?), (?, ?, ?)"),
     "save": statements.save(f"VALUES ({', '.join('?' * len(statements.SAVED))})"),
     "read": statements.read("IN (?, ?, ?)"),
+    "list of a name": statements.list_name(6),
     "by seq": statements.by_seq(2),
     "matching": statements.matching(2, "created_at >= ?"),
     "purge": statements.purge(2, SqliteStorage.among, by_name=False),

@@ -26,9 +26,10 @@ from jsonrpc_qm.storage.migrations.running import migrate
 from jsonrpc_qm.storage.postgresql import PostgresqlStorage
 from jsonrpc_qm.storage.postgresql_statements import AMONG, unnested
 from jsonrpc_qm.storage.urls import open_storage
+from jsonrpc_qm.transitions import Complete
 from tests.records import NOW, a_record
 from tests.servers.postgresql import PostgresServer, end_sessions
-from tests.storage.verbs import add, adding, get
+from tests.storage.verbs import add, adding, get, refusal, started
 
 ZERO = "a\x00b"
 
@@ -44,7 +45,8 @@ def end_connections(url: str) -> None:
 @pytest.mark.parametrize(
     ("param", "verb"),
     [
-        ("names", lambda storage: storage.claim([Claim(names=(ZERO,))], NOW)),
+        ("names[0]", lambda storage: storage.claim([Claim(names=(ZERO,))], NOW)),
+        ("names[1]", lambda storage: storage.claim([Claim(names=("a", ZERO))], NOW)),
         ("worker", lambda storage: storage.claim([Claim(names=("a",), worker=ZERO)], NOW)),
         ("worker", lambda storage: storage.saw([Sighting(worker=ZERO)], NOW)),
         ("worker", lambda storage: storage.drain(ZERO, NOW)),
@@ -62,6 +64,22 @@ def test_zero_characters_are_refused_by_the_name_of_the_parameter(
     with pytest.raises(InvalidParams):
         storage.page(Listing(name=ZERO), 1, None)
     add(storage, a_record("a"))
+
+
+def test_the_task_of_a_list_that_is_refused_is_named(storage: PostgresqlStorage) -> None:
+    """By its place: of those that are queued together, and of those that follow another one."""
+    group = [a_record("b"), a_record("c", unique_key=ZERO), a_record("d", name=ZERO)]
+    token = started(storage, "a").token
+    with storage.transaction():
+        [many, one] = storage.add([group, group[2:]], NOW)
+        [ended] = storage.transition([Complete(id="a", token=token, queue=tuple(group[1:]))], NOW)
+    answers = [refusal(answer) for answer in (many, one, ended)]
+    assert [(kind, data["param"]) for kind, data in answers] == [
+        (InvalidParams, "tasks[1].unique_key"),
+        (InvalidParams, "name"),
+        (InvalidParams, "queue[0].unique_key"),
+    ]
+    assert storage.get(["b", "c", "d"]) == [None] * 3
 
 
 def test_a_refused_operation_takes_none_of_its_neighbours_down(storage: PostgresqlStorage) -> None:
@@ -228,7 +246,7 @@ def test_an_older_index_of_lists_is_replaced_by_an_operator(
     assert newest >= 3
     with closing(open_storage(url)) as after:
         assert isinstance(after, PostgresqlStorage)
-        assert "Sort" not in plan_of(after, statements.LIST_BRANCH)
+        assert "Sort" not in plan_of(after, statements.list_name(1))
         assert get(after, "a") == a_record("a")
 
 
@@ -245,8 +263,8 @@ def test_rows_are_looked_for_by_their_numbers_and_ids(
     assert "Index Cond: (seq = ANY" in claim
     purge = plan_of(storage, statements.purge(2, storage.among, by_name=False))
     assert "Index Cond: (seq = ANY" in purge
-    page = plan_of(storage, statements.LIST_BRANCH)
-    assert "Scan Backward using task_listing" in page
+    page = plan_of(storage, statements.list_name(6))
+    assert page.count("Index Only Scan Backward using task_listing") == 6
     assert "Sort" not in page
     by_id = (
         statements.completed(unnested(statements.COMPLETED)),

@@ -87,7 +87,8 @@ async def _listed(
         cursor = None
         while True:
             page = await manager.read(manager.storage.page, listing, BATCH, cursor)
-            yield page.records
+            # One that was listed may have gone on before it was read.
+            yield [r for r in page.records if public_status(r.status) in statuses]
             cursor = page.next_cursor
             if cursor is None:
                 break

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from jsonrpc_qm.manager import QueueManager
 from jsonrpc_qm.record import Record
@@ -189,6 +190,28 @@ def test_tasks_that_go_to_and_fro_are_cancelled(lists: int) -> None:
         task.status == "cancelled" or task.cancel_requested
         for task in manager.list_tasks(name="mail").tasks
     )
+
+
+class Late(MemoryStorage):
+    """One that reads a task some time after it has found it in a list: by then those that are asked
+    to end have been given back."""
+
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
+        page = super().page(listing, limit, cursor)
+        with self.transaction():
+            releases = [Release(id=r.id, token=r.token) for r in page.records if r.cancel_requested]
+            self.transition(releases, self.now())
+        read = self.get([record.id for record in page.records])
+        return replace(page, records=[record for record in read if record is not None])
+
+
+def test_a_task_that_has_ended_before_it_is_read_does_not_count_again() -> None:
+    """It was asked to end by this very call."""
+    manager = QueueManager(cast(Storage, Late()))
+    manager.queue_many([{"name": "mail"} for _ in range(3)])
+    [held] = manager.claim(["mail"])
+    assert manager.cancel_many(name="mail") == 3
+    assert manager.get_task(held.id).status == "cancelled"
 
 
 def test_tasks_that_come_later_are_not_chased() -> None:

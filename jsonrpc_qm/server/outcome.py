@@ -8,6 +8,7 @@ from jsonrpc_qm.errors import QueueError
 from jsonrpc_qm.operations import Step
 from jsonrpc_qm.record import UNFINISHED, Record
 from jsonrpc_qm.server.committer import Committed
+from jsonrpc_qm.server.entry import Entry
 from jsonrpc_qm.storage.base import News, Swept
 from jsonrpc_qm.transitions import Complete
 
@@ -16,6 +17,9 @@ MOST_FINISHED = 100
 
 MOST_NAMES = 20
 """Of how many names others are told."""
+
+MOST_DRAINED = 100
+"""Of how many drained workers others are told."""
 
 
 class Outcome:
@@ -37,6 +41,8 @@ class Outcome:
         self.finished: list[Record] = []
         self.completed: list[str] = []
         """The ids of those that were completed without their record."""
+        self.drained: list[str] = []
+        """The workers that were asked to drain."""
         self.next_due: int | None = None
         """When time alone changes one of them next."""
 
@@ -56,6 +62,9 @@ class Outcome:
         elif step.verb == "sweep":
             for swept in found:
                 self._sweep(swept)
+        elif step.verb == "drain":
+            asked = zip(step.items, found, strict=True)
+            self.drained.extend(worker for worker, is_known in asked if is_known)
 
     @property
     def added(self) -> Counter[str]:
@@ -66,11 +75,13 @@ class Outcome:
         """What others are to hear of it; None for nothing."""
         due = self.due + self._ripened + self.added
         finished = [*self.completed, *(record.id for record in self.finished)]
-        if not due and not finished:
+        sizes = (len(due), len(finished), len(self.drained))
+        if not any(sizes):
             return None
-        if len(due) > MOST_NAMES or len(finished) > MOST_FINISHED:
+        limits = (MOST_NAMES, MOST_FINISHED, MOST_DRAINED)
+        if any(size > limit for size, limit in zip(sizes, limits, strict=True)):
             return News(more=True)
-        return News(due=dict(due), finished=finished)
+        return News(due=dict(due), finished=finished, drained=self.drained)
 
     def _add(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -118,6 +129,22 @@ def new_tasks(step: Step) -> Iterator[Sequence[Record]]:
         yield from step.items
     elif step.verb == "transition":
         yield from (event.queue for event in step.items if isinstance(event, Complete))
+
+
+def claimed_tasks(entry: Entry, answers: list[list[Any]]) -> list[Record]:
+    """The tasks that an entry has taken."""
+    return [
+        record
+        for step, found in zip(entry.operation.steps, answers, strict=True)
+        if step.verb == "claim"
+        for group in found
+        for record in group
+    ]
+
+
+def due_names(group: Sequence[Record]) -> Counter[str]:
+    """How many due tasks of each name are among some that are stored."""
+    return Counter(record.name for record in group if record.status == "queued")
 
 
 def has_changed(done: Committed) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -20,13 +20,13 @@ from jsonrpc_qm.server.committer import Committed, Committer
 from jsonrpc_qm.server.entry import Entry, always
 from jsonrpc_qm.server.limits import Limits, QueueLimits
 from jsonrpc_qm.server.metrics import Metrics
-from jsonrpc_qm.server.outcome import Outcome, has_changed, new_tasks
+from jsonrpc_qm.server.outcome import Outcome, claimed_tasks, due_names, has_changed, new_tasks
 from jsonrpc_qm.server.rates import RateBook
 from jsonrpc_qm.server.reader import Reader
 from jsonrpc_qm.server.threads import ended
 from jsonrpc_qm.server.waiting import ClaimRoom, TaskWatch
 from jsonrpc_qm.server.workers import Sightings
-from jsonrpc_qm.storage.base import News, Storage
+from jsonrpc_qm.storage.base import WORKER_GONE, News, Storage
 from jsonrpc_qm.storage.moves import Moves
 from jsonrpc_qm.transitions import Complete, Release
 
@@ -61,10 +61,12 @@ class Service(Manager):
         self._committer = Committer(
             storage, self.metrics, committed=self._committed, foreign=self._foreign
         )
-        self._room = ClaimRoom(self._committer.submit, self._received, self._abandon)
+        self._room = ClaimRoom(self._committer.submit, self._received, self._abandon, self._parks)
         self._watch = TaskWatch()
         storage.subscribe(self._hear)
-        self._sightings = Sightings(self._submit_sighting)
+        self._sightings = Sightings(self._submit_sighting, self._dismiss)
+        self._may_drain = False
+        """Whether a worker whose claim waits may be asked to drain without this manager knowing."""
         self._limits = QueueLimits(limits or Limits(), self.stats, self._loop.time)
         self.chores = Chores(
             self.write, storage.now, keep_completed=keep_completed, keep_failed=keep_failed
@@ -110,7 +112,7 @@ class Service(Manager):
         if not entry.future.done():
             entry.future.cancel()
         elif not entry.future.cancelled() and entry.future.exception() is None:
-            self.give_back(_claimed(entry, entry.future.result()))
+            self.give_back(claimed_tasks(entry, entry.future.result()))
 
     def _served_along(self, operation: Operation[Any]) -> list[Entry]:
         """Waiting claims that may take what this operation adds, in the same transaction."""
@@ -120,7 +122,7 @@ class Service(Manager):
             entry
             for step in operation.steps
             for group in new_tasks(step)
-            for name, tasks in _due_names(group).items()
+            for name, tasks in due_names(group).items()
             for entry in self._room.entries_for(name, tasks)
         ]
 
@@ -169,7 +171,7 @@ class Service(Manager):
                     self._saw_completed(step.items, found)
                 outcome.see(step, found)
             if entry.future.done():  # its caller has gone, or was told that it takes too long
-                self.give_back(_claimed(entry, answers))
+                self.give_back(claimed_tasks(entry, answers))
         self._spread(outcome)
         if self.observers and has_changed(done):
             self._tell_observers()
@@ -186,6 +188,8 @@ class Service(Manager):
             self.chores.due_at(outcome.next_due)
         for record in outcome.finished:
             self._watch.tell(record)
+        for worker in outcome.drained:
+            self._sightings.drained(worker)
         for name, tasks in (*outcome.due.items(), *outcome.ready.items()):
             self._room.wake(name, tasks)
         if outcome.has_swept:
@@ -205,7 +209,10 @@ class Service(Manager):
         """Another manager tells."""
         for name, tasks in news.due.items():
             self._room.wake(name, tasks)
+        for worker in news.drained:
+            self._sightings.drained(worker)
         if news.more and not self._room.is_empty:
+            self._may_drain = True
             self.chores.sweep_now()
         if ids := self._watch.ids if news.more else self._watch.watched(news.finished):
             self._later(self._look_at(ids))
@@ -213,13 +220,17 @@ class Service(Manager):
 
     def _look_now_and_then(self) -> None:
         """Look for ends that nobody told of: what a claim finds that time has ended is in no
-        answer."""
+        answer. And for drains, if there may be any."""
         if self._loop.time() - self._looked_at >= LOOK_EVERY:
             self._looked_at = self._loop.time()
             self._later(self._look_at(self._watch.ids))
+            if self._may_drain:
+                self._may_drain = False
+                self._later(self._look_for_drains(self._room.workers))
 
     def _foreign(self) -> None:
         """Another process has changed something: look for what is due and what has finished."""
+        self._may_drain = True
         self.chores.sweep_now()
         self._later(self._look_at(self._watch.ids))
         self._tell_observers()
@@ -234,6 +245,26 @@ class Service(Manager):
         for record in await self.read(self.storage.get, ids):
             if record is not None:
                 self._watch.tell(record)
+
+    def _parks(self, worker: str | None) -> None:
+        """A claim begins to wait; nobody may have told that its worker is asked to drain."""
+        if self.storage.shared and worker is not None and not self._sightings.is_fresh(worker):
+            self._may_drain = True
+
+    async def _look_for_drains(self, workers: Collection[str]) -> None:
+        """See which of some workers are asked to drain."""
+        if not workers:
+            return
+        gone = self.storage.now() - WORKER_GONE
+        for row in await self.read(self.storage.workers):
+            # One that was gone starts anew.
+            if row.drain and row.last_seen >= gone and row.worker in workers:
+                self._sightings.drained(row.worker)
+
+    def _dismiss(self, worker: str) -> None:
+        """A worker is asked to drain: its claims wait no more, and others are served instead."""
+        if self._room.dismiss(worker):
+            self.chores.sweep_now()
 
     def _later(self, work: Coroutine[Any, Any, Any]) -> None:
         task = self._loop.create_task(work)
@@ -307,14 +338,15 @@ class Service(Manager):
         operation = self.rules.claim(call)
         if self._stopping:
             return []
-        self._sightings.saw(call.worker, call.names)
+        stored = self._sightings.saw(call.worker, call.names)
+        if await self._sightings.still_drains(call.worker, stored) or self._stopping:
+            return []
         return await self._room.claim(operation, wait, alive)
 
     async def heartbeat(self, call: p.HeartbeatParams) -> tuple[list[Record | QueueError], bool]:
         stored = self._sightings.saw(call.worker)
         extended = await self.write(self.rules.heartbeat(call)) if call.leases else []
         if stored is not None:
-            # Only storing it tells whether another manager was asked to drain the worker.
             await asyncio.wait({stored}, timeout=patience.PATIENCE)
         return extended, self._sightings.is_draining(call.worker)
 
@@ -349,12 +381,6 @@ class Service(Manager):
     def is_waited_for(self, name: str) -> bool:
         return self._room.waits_for(name)
 
-    async def drain(self, call: p.DrainParams) -> bool:
-        drained = await super().drain(call)
-        self._sightings.drained(call.worker)
-        self._room.dismiss(call.worker)
-        return drained
-
     async def resume(self, call: p.NameParams) -> bool:
         resumed = await super().resume(call)
         self.chores.sweep_now()
@@ -362,18 +388,3 @@ class Service(Manager):
 
 
 _NOTHING: Operation[None] = Operation((), lambda: None)
-
-
-def _claimed(entry: Entry, answers: list[list[Any]]) -> list[Record]:
-    """The tasks that an entry has taken."""
-    return [
-        record
-        for step, found in zip(entry.operation.steps, answers, strict=True)
-        if step.verb == "claim"
-        for group in found
-        for record in group
-    ]
-
-
-def _due_names(group: Sequence[Record]) -> Counter[str]:
-    return Counter(record.name for record in group if record.status == "queued")

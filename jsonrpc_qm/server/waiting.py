@@ -17,7 +17,7 @@ from jsonrpc_qm.server.entry import Entry
 class Waiter:
     """One claim: parked while `resume` waits, else asking the storage."""
 
-    __slots__ = ("alive", "names", "operation", "resume", "told", "wants", "worker")
+    __slots__ = ("alive", "dismissed", "names", "operation", "resume", "told", "wants", "worker")
 
     def __init__(
         self,
@@ -33,6 +33,8 @@ class Waiter:
         self.resume: asyncio.Future[Entry | None] | None = None
         self.told = 0
         """How many tasks became due while it was asking: the answer may have been too early."""
+        self.dismissed = False
+        """Whether it is to wait no more."""
 
     @property
     def parked(self) -> bool:
@@ -44,7 +46,7 @@ class ClaimRoom:
     """The waiting claims, by name, in the order of arrival.
 
     `received` awaits the answers of an entry, and `abandon` gives back what an entry takes that
-    nobody awaits any more.
+    nobody awaits any more. `parks` is called with the worker of a claim that begins to wait.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class ClaimRoom:
         submit: Callable[[Sequence[Entry]], None],
         received: Callable[[Entry], Awaitable[list[list[Any]]]],
         abandon: Callable[[Entry], None],
+        parks: Callable[[str | None], None],
     ) -> None:
         self._submit = submit
         self._received = received
         self._abandon = abandon
+        self._parks = parks
         self._by_name: dict[str, dict[Waiter, None]] = {}
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -77,12 +81,13 @@ class ClaimRoom:
                 asking = True
                 records = operation.answer(*await self._received(entry))
                 asking = False
-                if records or self._closed or self._loop.time() >= deadline:
+                if records or self._closed or waiter.dismissed or self._loop.time() >= deadline:
                     return records
                 if waiter.told:
                     waiter.told = 0
                     entry = self._ask(waiter)
                 else:
+                    self._parks(waiter.worker)
                     entry = await self._park(waiter, deadline)
             return []
         finally:
@@ -115,12 +120,15 @@ class ClaimRoom:
         if name in self._by_name:
             self._submit(self.entries_for(name, tasks))
 
-    def dismiss(self, worker: str | None) -> None:
-        """Answer a worker's waiting claims with nothing; everybody's for None."""
-        for waiters in list(self._by_name.values()):
-            for waiter in waiters:
-                if waiter.resume is not None and worker in (None, waiter.worker):
-                    _resolve(waiter.resume)
+    def dismiss(self, worker: str | None) -> bool:
+        """Answer a worker's waiting claims with nothing, everybody's for None; whether there were
+        any. One that asks gets what it finds."""
+        dismissed = [waiter for waiter in self._waiters if worker in (None, waiter.worker)]
+        for waiter in dismissed:
+            waiter.dismissed = True
+            if waiter.resume is not None:
+                _resolve(waiter.resume)
+        return bool(dismissed)
 
     def close(self) -> None:
         """Answer all waiting claims with nothing, and those to come at once."""
@@ -139,7 +147,16 @@ class ClaimRoom:
     @property
     def waiting(self) -> int:
         """How many claims are parked or asking."""
-        return len({waiter for waiters in self._by_name.values() for waiter in waiters})
+        return len(self._waiters)
+
+    @property
+    def workers(self) -> set[str]:
+        """Those whose claims are parked or asking."""
+        return {waiter.worker for waiter in self._waiters if waiter.worker is not None}
+
+    @property
+    def _waiters(self) -> set[Waiter]:
+        return {waiter for waiters in self._by_name.values() for waiter in waiters}
 
     def _entry(self, waiter: Waiter) -> Entry:
         return Entry(waiter.operation, self._loop.create_future(), waiter.alive)

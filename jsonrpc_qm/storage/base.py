@@ -150,6 +150,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """How many tasks of each name have become due."""
     finished: list[str] = []
     """The ids of tasks that have finished."""
+    drained: list[str] = []
+    """The workers that were asked to drain."""
     more: bool = False
     """There is more to tell than one message holds: look for yourself."""
 

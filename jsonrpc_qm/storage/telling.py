@@ -115,7 +115,8 @@ class Telling(ABC):
             self._unsent = None
 
     def _merged(self, news: News) -> Message:
-        due, finished, more = Counter(news.due), [*news.finished], news.more
+        due, more = Counter(news.due), news.more
+        finished, drained = [*news.finished], [*news.drained]
         while True:
             try:
                 other = self._waiting.get_nowait()
@@ -126,8 +127,11 @@ class Telling(ABC):
                 break
             due.update(other.due)
             finished.extend(other.finished)
+            drained.extend(other.drained)
             more = more or other.more
-        merged = Message(sender=self._name, due=dict(due), finished=finished, more=more)
+        merged = Message(
+            sender=self._name, due=dict(due), finished=finished, drained=drained, more=more
+        )
         if len(msgspec.json.encode(merged)) > self.longest:
             return Message(sender=self._name, more=True)
         return merged

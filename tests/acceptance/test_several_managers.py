@@ -138,6 +138,70 @@ def test_a_waiting_get_task_sees_what_was_completed_at_another_manager(
             assert time.monotonic() - start < BY_ITSELF + AT_ONCE
 
 
+@pytest.mark.timeout(120)
+def test_a_drain_at_one_manager_is_heard_at_another(
+    kind: str, managers: list[ManagerProcess]
+) -> None:
+    """By the next heartbeat, by waiting claims and by those to come."""
+    here, there = managers
+    with Rpc(here.url) as rpc, Rpc(there.url) as other:
+        for n in range(3):
+            worker = f"w{n}"
+            with RawCall(there.url, "claim", names=["mail"], worker=worker, wait=30) as claim:
+                until_heard_of(rpc, worker)
+                start = time.monotonic()
+                rpc("drain", worker=worker)
+                if kind in NO_NEWS:
+                    # What the next call of the worker brings ends its claim too.
+                    assert other("heartbeat", leases=[], worker=worker)["drain"]
+                assert claim.answer() == []
+                assert other("heartbeat", leases=[], worker=worker)["drain"]
+                assert other("claim", names=["mail"], worker=worker, wait=30) == []
+                assert time.monotonic() - start < AT_ONCE
+
+
+def until_drained_out_of_the_way(here: str, there: str) -> float:
+    """How long after a task was queued at one manager a claim at another has it that has waited
+    shorter than one of a worker that has been drained."""
+    with (
+        Rpc(here) as rpc,
+        RawCall(there, "claim", names=["mail"], worker="w", wait=30) as drained,
+    ):
+        until_heard_of(rpc, "w")
+        with RawCall(there, "claim", names=["mail"], worker="v", wait=30) as claim:
+            until_heard_of(rpc, "v")
+            rpc("drain", worker="w")
+            start = time.monotonic()
+            rpc("queue", name="mail")
+            assert len(claim.answer()) == 1
+            seconds = time.monotonic() - start
+        assert drained.answer() == []
+    return seconds
+
+
+def test_a_drained_worker_at_another_manager_is_in_nobodys_way(
+    kind: str, managers: list[ManagerProcess]
+) -> None:
+    """The task goes to who may have it."""
+    here, there = managers
+    seconds = until_drained_out_of_the_way(here.url, there.url)
+    assert seconds < (3 * BY_ITSELF if kind in NO_NEWS else 0) + AT_ONCE
+
+
+def test_a_drained_worker_is_in_nobodys_way_though_no_news_comes(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manager whose claim was woken for nothing looks for drains."""
+    monkeypatch.setattr(Telling, "announce", lambda self, news: None)
+    with (
+        closing(open_storage(database)) as one,
+        closing(open_storage(database)) as other,
+        in_background(one, Settings(port=0)) as here,
+        in_background(other, Settings(port=0)) as there,
+    ):
+        assert until_drained_out_of_the_way(here, there) < 3 * BY_ITSELF + AT_ONCE
+
+
 class Producing:
     """Queues tasks for worker processes by the client, which knows of all managers."""
 

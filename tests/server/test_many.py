@@ -1,10 +1,16 @@
 """Searches, and changes of all tasks that a search finds."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
+from jsonrpc_qm.manager import QueueManager
+from jsonrpc_qm.record import Record
 from jsonrpc_qm.rpc import many
+from jsonrpc_qm.storage.base import Claim, Listing, Page, Storage
+from jsonrpc_qm.storage.memory import MemoryStorage
+from jsonrpc_qm.transitions import Release
 from tests.server.callers import Caller, Refused
 
 ERROR = {"type": "E", "message": "m"}
@@ -147,3 +153,83 @@ async def test_an_unique_key_that_is_taken_again_holds_back_only_its_task(call: 
         await call("cancel", id)
     assert await call("retry_many") == 1
     assert len(await ids(call, status="queued")) == 1
+
+
+class Restless(MemoryStorage):
+    """One whose tasks are started while it lists those queued, and queued while it lists those
+    started, for some lists."""
+
+    def __init__(self, lists: int) -> None:
+        super().__init__()
+        self.lists = lists
+        self.queues_too = False
+        self._held: list[Record] = []
+
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
+        if self.lists > 0:
+            self.lists -= 1
+            with self.transaction():
+                if listing.status == "queued":
+                    [self._held] = self.claim([Claim(names=("mail",), max_tasks=5)], self.now())
+                else:
+                    releases = [Release(id=held.id, token=held.token) for held in self._held]
+                    self.transition(releases, self.now())
+            if self.queues_too:
+                QueueManager(cast(Storage, self)).queue("mail")
+        return super().page(listing, limit, cursor)
+
+
+@pytest.mark.parametrize("lists", [0, 1, 2, 3, 4, 5])
+def test_tasks_that_go_to_and_fro_are_cancelled(lists: int) -> None:
+    """In whichever list they are missed at first, and each counts once."""
+    storage = Restless(lists)
+    manager = QueueManager(cast(Storage, storage))
+    manager.queue_many([{"name": "mail"} for _ in range(7)])
+    assert manager.cancel_many(name="mail") == 7
+    assert all(
+        task.status == "cancelled" or task.cancel_requested
+        for task in manager.list_tasks(name="mail").tasks
+    )
+
+
+class Late(MemoryStorage):
+    """One that reads a task some time after it has found it in a list: by then those that are asked
+    to end have been given back."""
+
+    def page(self, listing: Listing, limit: int, cursor: str | None) -> Page:
+        page = super().page(listing, limit, cursor)
+        with self.transaction():
+            releases = [Release(id=r.id, token=r.token) for r in page.records if r.cancel_requested]
+            self.transition(releases, self.now())
+        read = self.get([record.id for record in page.records])
+        return replace(page, records=[record for record in read if record is not None])
+
+
+def test_a_task_that_has_ended_before_it_is_read_does_not_count_again() -> None:
+    """It was asked to end by this very call."""
+    manager = QueueManager(cast(Storage, Late()))
+    manager.queue_many([{"name": "mail"} for _ in range(3)])
+    [held] = manager.claim(["mail"])
+    assert manager.cancel_many(name="mail") == 3
+    assert manager.get_task(held.id).status == "cancelled"
+
+
+def test_tasks_that_come_later_are_not_chased() -> None:
+    """However many there are, the call ends."""
+    storage = Restless(1000)
+    storage.queues_too = True
+    manager = QueueManager(cast(Storage, storage))
+    manager.queue_many([{"name": "mail", "id": f"t{n}"} for n in range(7)])
+    assert manager.cancel_many(name="mail") <= 7 + 2
+    assert manager.stats()["names"]["mail"]["queued"] > 0
+
+
+async def test_a_task_that_is_asked_to_end_already_does_not_count(call: Caller) -> None:
+    """Nothing about it changes; a dry run only counts states."""
+    await call("queue_many", [{"name": "mail", "id": id} for id in ("a", "b", "c")])
+    await call("claim", ["mail"], "w", 2, 0)
+    await call("cancel", "a")
+    assert await call("cancel_many", dry_run=True) == 3
+    assert await call("cancel_many", ids=["a", "b"]) == 1
+    assert await call("cancel_many") == 1
+    assert await call("cancel_many") == 0

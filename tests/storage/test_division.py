@@ -1,31 +1,21 @@
 """Operations on a storage in parts: apart where they may be, and with the same outcome."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from jsonrpc_qm.division import Division
 from jsonrpc_qm.errors import QueueError, Unavailable
 from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.manager import QueueManager
-from jsonrpc_qm.operations import Operation, Step
 from jsonrpc_qm.record import Record
-from jsonrpc_qm.storage.base import WORKER_GONE, Claim, Sighting, Storage
-from jsonrpc_qm.storage.memory import MemoryStorage
+from jsonrpc_qm.storage.base import Claim, Sighting
 from jsonrpc_qm.storage.redis import RedisStorage
-from jsonrpc_qm.transitions import Complete, Event, Extend, Fail, Release
+from jsonrpc_qm.transitions import Complete
 from tests.records import NOW, a_record
-from tests.storage import steps
 from tests.storage.conftest import empty_redis, redis_server
-from tests.storage.steps import IDS
-from tests.storage.test_state_machine import comparable, pages
-from tests.storage.verbs import add, claim, get
-from tests.thoroughness import examples
+from tests.storage.verbs import add, claim, get, wanting
 
 MAIL, SMS, FAX = "mail", "sms", "phone"
 """Each in another part."""
@@ -62,146 +52,8 @@ def sent(storage: RedisStorage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def wanting(verb: str, *items: Any) -> Operation[Any]:
-    return Operation((Step(verb, items),), lambda answer: answer)
-
-
 def tasks(*names: str) -> list[Record]:
     return [a_record(new_id(name), name=name) for name in names]
-
-
-# -- the same outcome -------------------------------------------------------------------------
-
-
-class AtMoment:
-    """A storage at the moment `at`."""
-
-    def __init__(self, storage: RedisStorage) -> None:
-        self._storage = storage
-        self.at = NOW
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def now(self) -> int:
-        return self.at
-
-
-class InParts:
-    """A storage on which each call is divided, as the server does it."""
-
-    def __init__(self, storage: RedisStorage) -> None:
-        self._storage = storage
-        self.clock = AtMoment(storage)
-        self._division = Division(cast(Storage, self.clock))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """There is one for each part, later on."""
-        return nullcontext()
-
-    def _execute(self, verb: str, items: Sequence[Any], now: int | None = None) -> list[Any]:
-        self.clock.at = self.clock.at if now is None else now
-        [answers] = self._division.execute([wanting(verb, *items)])
-        if isinstance(answers, QueueError):
-            raise answers
-        return answers[0]
-
-    def add(self, groups: Sequence[Sequence[Record]], now: int) -> list[Any]:
-        """Each as a call of its own."""
-        return [self._execute("add", [group], now)[0] for group in groups]
-
-    def transition(self, events: Sequence[Event], now: int) -> list[Any]:
-        """Together where calls can have them together: if they are about different tasks, and none
-        can be in another one's way."""
-        apart = all(isinstance(each, Complete | Fail | Release | Extend) for each in events)
-        if apart and len({event.id for event in events}) == len(events):
-            return self._execute("transition", events, now)
-        return [self._execute("transition", [event], now)[0] for event in events]
-
-    def complete(self, outcomes: Sequence[Complete], now: int) -> list[bool]:
-        if len({outcome.id for outcome in outcomes}) < len(outcomes):
-            return [False] * len(outcomes)
-        return [not isinstance(a, QueueError) for a in self._execute("complete", outcomes, now)]
-
-    def claim(self, claims: Sequence[Claim], now: int) -> list[Any]:
-        self.sweep(now)
-        return [self._execute("claim", [each], now)[0] for each in claims]
-
-    def sweep(self, now: int, limit: int = 500) -> Any:
-        return self._execute("sweep", [limit], now)[0]
-
-    def delete(self, ids: Sequence[str]) -> list[Any]:
-        return self._execute("delete", ids)
-
-    def pause(self, name: str, paused: bool) -> None:
-        self._execute("pause", [(name, paused)])
-
-    def saw(self, sightings: Sequence[Sighting], now: int) -> list[Any]:
-        return self._execute("saw", sightings, now)
-
-    def drain(self, worker: str, now: int) -> Any:
-        return self._execute("drain", [worker], now)[0]
-
-    def forget_workers(self, before: int) -> None:
-        self._execute("forget", [(before,)])
-
-    def purge(self, filter: Any, limit: int) -> int:
-        with self._storage.transaction():
-            return self._storage.purge(filter, limit)
-
-    def load(self, records: Sequence[Record]) -> list[Any]:
-        with self._storage.transaction():
-            return self._storage.load(records)
-
-
-class Divided(RuleBasedStateMachine):
-    """Plays calls on the specification, and on a cluster with each call divided."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.specification = MemoryStorage()
-        self.storage = InParts(empty_redis("cluster"))
-        self.now = NOW
-
-    def teardown(self) -> None:
-        self.storage.close()
-
-    @rule(step=steps.any_step)
-    def call(self, step: steps.Step) -> None:
-        self.storage.clock.at = self.now
-        with self.specification.transaction():
-            expected = step(self.specification, self.now)
-        answer = step(cast(Storage, self.storage), self.now)
-        assert comparable(answer) == comparable(expected)
-
-    @rule(passed=st.sampled_from([1, 2, 5, 10, 30, WORKER_GONE + 1]))
-    def let_time_pass(self, passed: int) -> None:
-        self.now += passed
-
-    @invariant()
-    def reads_agree(self) -> None:
-        ours, theirs = cast(Storage, self.storage), self.specification
-        assert ours.get(IDS) == theirs.get(IDS)
-        assert pages(ours, None, None) == pages(theirs, None, None)
-        assert ours.stats(self.now) == theirs.stats(self.now)
-        assert ours.workers() == theirs.workers()
-
-
-@pytest.mark.timeout(600)
-def test_divided_calls_do_what_undivided_ones_do() -> None:
-    """Also with ids of clients', whose home is in another part than their task."""
-    run_state_machine_as_test(
-        Divided,
-        settings=settings(
-            max_examples=examples(15),
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
 
 
 # -- apart ------------------------------------------------------------------------------------
@@ -330,6 +182,17 @@ def test_a_worker_that_is_to_drain_gets_nothing_of_any_part(storage: RedisStorag
     assert division.execute([wanting("claim", wish) for wish in wishes]) == [[[[]]], [[[]]]]
     [[[taken]]] = division.execute([wanting("claim", Claim(names=(MAIL,), worker="v"))])
     assert len(taken) == 1
+
+
+def test_a_claim_of_one_shard_needs_no_preparing(storage: RedisStorage, sent: list[str]) -> None:
+    """Sightings of workers and names without due tasks make no transaction over several shards."""
+    add(storage, a_record(new_id(MAIL), name=MAIL))
+    with storage.transaction():
+        storage.saw([Sighting(worker="w", names=(MAIL, SMS))], NOW)
+        [taken] = storage.claim([Claim(names=(MAIL, SMS), worker="w")], NOW)
+    assert len(taken) == 1
+    assert [row.running for row in storage.workers()] == [1]
+    assert "prepare" not in sent
 
 
 # -- a part that is away ----------------------------------------------------------------------

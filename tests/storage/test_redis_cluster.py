@@ -11,7 +11,7 @@ from redis.crc import key_slot
 from jsonrpc_qm.errors import Conflict, Unavailable
 from jsonrpc_qm.ids import group_in, group_of, new_id
 from jsonrpc_qm.moments import SECOND
-from jsonrpc_qm.storage.base import Claim, Overtaken, Sighting
+from jsonrpc_qm.storage.base import Overtaken
 from jsonrpc_qm.storage.redis import RedisStorage
 from jsonrpc_qm.storage.redis_server import SCHEMA_VERSIONS
 from jsonrpc_qm.storage.redis_shards import SHARDS, SLOTS, Shards
@@ -389,14 +389,3 @@ def test_what_happens_to_a_task_away_from_home_needs_no_preparing(storage: Redis
     before(storage, "prepare", lambda: pytest.fail("prepared"))
     [taken] = claim(storage, MAIL)
     assert changed(storage, Complete(id="0", token=taken.token)).status == "completed"
-
-
-def test_a_claim_of_one_shard_needs_no_preparing(storage: RedisStorage) -> None:
-    """Sightings of workers and names without due tasks make no transaction over several shards."""
-    add(storage, a_record(new_id(MAIL), name=MAIL))
-    before(storage, "prepare", lambda: pytest.fail("prepared"))
-    with storage.transaction():
-        storage.saw([Sighting(worker="w", names=(MAIL, SMS))], NOW)
-        [taken] = storage.claim([Claim(names=(MAIL, SMS), worker="w")], NOW)
-    assert len(taken) == 1
-    assert [row.running for row in storage.workers()] == [1]

@@ -101,3 +101,8 @@ def stored_in(storage: Storage, limit: int = 3) -> list[Record]:
         if page.next_cursor is None:
             return found
         page = storage.dump(page.next_cursor, limit)
+
+
+def wanting(verb: str, *items: Any) -> Operation[Any]:
+    """A call that is one step."""
+    return Operation((Step(verb, items),), lambda answer: answer)

@@ -34,7 +34,10 @@ class ServerClock:
             whatever asking raises; the time goes on as it is known then.
         """
         self._asked_at = time.monotonic()
-        self._ahead = self._ask() - _ours()
+        before = _ours()
+        theirs = self._ask()
+        # It has told its time at some moment in between.
+        self._ahead = theirs - (before + _ours()) // 2
 
     def set_now_and_then(self) -> None:
         """The same, if that was not done within ASK_EVERY."""

@@ -246,10 +246,10 @@ class Service(Manager):
             if record is not None:
                 self._watch.tell(record)
 
-    def _parks(self, worker: str | None) -> None:
+    def _parks(self, worker: str | None, woken: bool) -> None:
         """A claim begins to wait; nobody may have told that its worker is asked to drain."""
-        if self.storage.shared and worker is not None and not self._sightings.is_fresh(worker):
-            self._may_drain = True
+        if self.storage.shared and worker is not None:
+            self._may_drain |= woken or not self._sightings.is_fresh(worker)
 
     async def _look_for_drains(self, workers: Collection[str]) -> None:
         """See which of some workers are asked to drain."""

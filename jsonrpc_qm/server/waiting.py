@@ -46,7 +46,8 @@ class ClaimRoom:
     """The waiting claims, by name, in the order of arrival.
 
     `received` awaits the answers of an entry, and `abandon` gives back what an entry takes that
-    nobody awaits any more. `parks` is called with the worker of a claim that begins to wait.
+    nobody awaits any more. `parks` is called with the worker of a claim that begins to wait, and
+    with whether it was woken for nothing.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class ClaimRoom:
         submit: Callable[[Sequence[Entry]], None],
         received: Callable[[Entry], Awaitable[list[list[Any]]]],
         abandon: Callable[[Entry], None],
-        parks: Callable[[str | None], None],
+        parks: Callable[[str | None, bool], None],
     ) -> None:
         self._submit = submit
         self._received = received
@@ -74,7 +75,7 @@ class ClaimRoom:
         waiter = Waiter(operation, alive)
         deadline = self._loop.time() + wait
         self._enter(waiter)
-        asking = True
+        asking, woken = True, False
         try:
             entry: Entry | None = self._ask(waiter)
             while entry is not None:
@@ -87,8 +88,9 @@ class ClaimRoom:
                     waiter.told = 0
                     entry = self._ask(waiter)
                 else:
-                    self._parks(waiter.worker)
+                    self._parks(waiter.worker, woken)
                     entry = await self._park(waiter, deadline)
+                    woken = True
             return []
         finally:
             self._leave(waiter)

@@ -144,6 +144,7 @@ def test_a_drain_at_one_manager_is_heard_at_another(
 ) -> None:
     """By the next heartbeat, by waiting claims and by those to come."""
     here, there = managers
+    seconds = []
     with Rpc(here.url) as rpc, Rpc(there.url) as other:
         for n in range(3):
             worker = f"w{n}"
@@ -157,7 +158,10 @@ def test_a_drain_at_one_manager_is_heard_at_another(
                 assert claim.answer() == []
                 assert other("heartbeat", leases=[], worker=worker)["drain"]
                 assert other("claim", names=["mail"], worker=worker, wait=30) == []
-                assert time.monotonic() - start < AT_ONCE
+                seconds.append(time.monotonic() - start)
+    assert median(seconds) < AT_ONCE
+    # One that has just started may not listen yet.
+    assert max(seconds) < 2 * BY_ITSELF + AT_ONCE
 
 
 def until_drained_out_of_the_way(here: str, there: str) -> float:

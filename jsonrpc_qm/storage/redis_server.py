@@ -195,6 +195,8 @@ class RedisServer:
                 pause = next(pauses, None)
                 if pause is None or not isinstance(error, self._passing):
                     raise lost or error from None
+                # Whatever has ended this connection may have ended the others too.
+                self._begin_anew()
                 time.sleep(pause)
 
     def _server_time(self) -> int:

@@ -159,4 +159,5 @@ def test_a_token_shows_its_names_only(manager: Client, open_page: OpenPage) -> N
     page.get_by_text("1 shown").wait_for()
     assert not page.get_by_text("report").count()
     page.goto(page.url.partition("#")[0] + f"#/tasks/{other.id}")
-    page.get_by_text("Your token does not allow get_task for report").wait_for()
+    page.get_by_text("may have been deleted").wait_for()
+    assert not page.get_by_text("report").count()

@@ -111,12 +111,12 @@ class _Run:
     def answers(self) -> Answers:
         """What has come of each operation."""
         return [
-            _told(errors, is_done=done) if errors else found
+            _error_of(errors, is_done=done) if errors else found
             for found, errors, done in zip(self._found, self._errors, self._done, strict=True)
         ]
 
 
-def _told(errors: Sequence[QueueError], *, is_done: bool) -> QueueError:
+def _error_of(errors: Sequence[QueueError], *, is_done: bool) -> QueueError:
     """The error of an operation, of which some may be done."""
     may_be = is_done or any("answer_lost" in error.data for error in errors)
     for error in errors:

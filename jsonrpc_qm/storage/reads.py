@@ -40,11 +40,15 @@ def listed(run: Run, listing: Listing, before: int, limit: int) -> list[int]:
     stored = statuses(listing.status)
     sql = statements.list_name(len(stored))
     found: list[int] = []
+    # Only rows with a larger number than this can still be among them.
+    least = 0
     for each in _names(run, stored) if listing.name is None else [listing.name]:
         if listing.reach is None or listing.reach(each):
-            params = [value for one in stored for value in (each, one, before, limit)]
+            params = [value for one in stored for value in (each, one, before, least, limit)]
             found += [seq for (seq,) in run(sql, params).fetchall()]
-    return sorted(found, reverse=True)[:limit]
+            found = sorted(found, reverse=True)[:limit]
+            least = found[-1] if len(found) == limit else 0
+    return found
 
 
 def _names(run: Run, stored: Sequence[str]) -> Iterable[str]:

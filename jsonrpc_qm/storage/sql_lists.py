@@ -30,17 +30,13 @@ class SqlLists:
             if listing.is_search:
                 seqs, end = self._found(listing, before, limit)
             else:
-                seqs = self._listed(listing, before, limit + 1)
+                seqs = reads.listed(self.run, listing, before, limit + 1)
                 end = seqs[limit - 1] if len(seqs) > limit else None
             records = self._rows(seqs[:limit])
         if listing.status is not None:
             # Others may have moved them since.
             records = [each for each in records if public_status(each.status) == listing.status]
         return Page(records=records, next_cursor=None if end is None else str(end))
-
-    def _listed(self, listing: Listing, before: int, limit: int) -> list[int]:
-        """The numbers of the rows stored last, before one."""
-        return reads.listed(self.run, listing, before, limit)
 
     def _rows(self, seqs: Sequence[int]) -> list[Record]:
         """The tasks of these rows, but for those that another thread has purged meanwhile."""
@@ -56,7 +52,7 @@ class SqlLists:
         conditions, params = self._conditions(listing)
         found: list[int] = []
         for _ in range(0, MOST_SEARCHED, SEARCHED_AT_ONCE):
-            listed = self._listed(listing, before, SEARCHED_AT_ONCE)
+            listed = reads.listed(self.run, listing, before, SEARCHED_AT_ONCE)
             seqs = [seq for seq in listed if seq >= first]
             if seqs:
                 sql = statements.matching(len(seqs), *conditions)

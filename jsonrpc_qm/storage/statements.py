@@ -268,7 +268,7 @@ LIST_ALL = "SELECT seq FROM task WHERE seq < ? ORDER BY seq DESC LIMIT ?"
 
 @lru_cache
 def list_name(statuses: int, index: str = "") -> str:
-    """The rows of one name stored last, before a position, of each of some statuses.
+    """The rows of one name stored last, between two positions, of each of some statuses.
 
     As one statement, which sees one moment: tasks move between the statuses. `index` follows the
     table's name.
@@ -278,7 +278,8 @@ def list_name(statuses: int, index: str = "") -> str:
 
 _OF_STATUS = """
     SELECT * FROM (SELECT seq FROM task{}
-        WHERE name = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?) AS of_status"""
+        WHERE name = ? AND status = ? AND seq < ? AND seq > ? ORDER BY seq DESC LIMIT ?)
+    AS of_status"""
 
 
 OVERDUE = """

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
@@ -89,17 +89,24 @@ def test_a_task_queued_at_one_manager_wakes_a_claim_at_another(
         assert max(seconds) < AT_ONCE
 
 
-def test_a_claim_sees_a_task_soon_though_no_news_comes(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Waking is an optimisation: each manager looks for itself."""
-    monkeypatch.setattr(Telling, "announce", lambda self, news: None)
+@contextmanager
+def two_managers(database: str) -> Iterator[tuple[str, str]]:
+    """The URLs of two that run in this process."""
     with (
         closing(open_storage(database)) as one,
         closing(open_storage(database)) as other,
         in_background(one, Settings(port=0)) as here,
         in_background(other, Settings(port=0)) as there,
     ):
+        yield here, there
+
+
+def test_a_claim_sees_a_task_soon_though_no_news_comes(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waking is an optimisation: each manager looks for itself."""
+    monkeypatch.setattr(Telling, "announce", lambda self, news: None)
+    with two_managers(database) as (here, there):
         seconds = seconds_until_woken(here, there, 5)
     # Were all of them sooner, news would have come.
     assert BY_ITSELF / 10 < max(seconds) < BY_ITSELF + AT_ONCE
@@ -197,12 +204,7 @@ def test_a_drained_worker_is_in_nobodys_way_though_no_news_comes(
 ) -> None:
     """A manager whose claim was woken for nothing looks for drains."""
     monkeypatch.setattr(Telling, "announce", lambda self, news: None)
-    with (
-        closing(open_storage(database)) as one,
-        closing(open_storage(database)) as other,
-        in_background(one, Settings(port=0)) as here,
-        in_background(other, Settings(port=0)) as there,
-    ):
+    with two_managers(database) as (here, there):
         assert until_drained_out_of_the_way(here, there) < 3 * BY_ITSELF + AT_ONCE
 
 

@@ -30,6 +30,16 @@ def drain_elsewhere(storage: Storage, worker: str) -> None:
         assert storage.drain(worker, storage.now())
 
 
+async def drained_beside_another(
+    call: Caller, waiting: Waiting, storage: Storage
+) -> "tuple[asyncio.Task[Any], asyncio.Task[Any]]":
+    """The waiting claims of a worker that was drained elsewhere, and of another one behind it."""
+    await see(call, "w")
+    claims = await waiting.claim(worker="w"), await waiting.claim(worker="v")
+    drain_elsewhere(storage, "w")
+    return claims
+
+
 async def soon(claim: "asyncio.Task[Any] | Any") -> Any:
     """What is answered long before the wait of a claim is over."""
     async with asyncio.timeout(5):
@@ -77,9 +87,7 @@ async def test_a_drain_that_another_manager_tells_of_ends_claims(
     call: Caller, waiting: Waiting, storage: Storage
 ) -> None:
     """And those to come, and the next heartbeat hears of it."""
-    await see(call, "w")
-    drained, other = await waiting.claim(worker="w"), await waiting.claim(worker="v")
-    drain_elsewhere(storage, "w")
+    drained, other = await drained_beside_another(call, waiting, storage)
     Watched.made[0]._heard(News(drained=["w", "unknown"]))
     assert await soon(drained) == []
     assert await soon(call("claim", ["mail"], "w", 1, 30)) == []
@@ -93,9 +101,7 @@ async def test_a_manager_looks_for_drains_when_it_is_told_to_look(
     call: Caller, waiting: Waiting, storage: Storage
 ) -> None:
     """There was more than one message holds, or it may have missed some."""
-    await see(call, "w")
-    drained, other = await waiting.claim(worker="w"), await waiting.claim(worker="v")
-    drain_elsewhere(storage, "w")
+    drained, other = await drained_beside_another(call, waiting, storage)
     await asyncio.sleep(1)
     Watched.made[0]._heard(News(more=True))
     assert await soon(drained) == []
@@ -121,9 +127,7 @@ async def test_a_drained_worker_is_in_nobodys_way_though_nobody_tells(
     call: Caller, waiting: Waiting, storage: Storage
 ) -> None:
     """It gets nothing when it is woken, so the manager looks whether it drains."""
-    await see(call, "w")
-    drained, other = await waiting.claim(worker="w"), await waiting.claim(worker="v")
-    drain_elsewhere(storage, "w")
+    drained, other = await drained_beside_another(call, waiting, storage)
     await call("queue", "mail")
     assert len(await soon(other)) == 1
     assert await soon(drained) == []

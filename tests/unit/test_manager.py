@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -68,25 +69,29 @@ def test_logging_of_its_own_is_left_alone(
 
 def test_the_decorator_without_a_name_is_refused(qm: QueueManager) -> None:
     """It would replace the function, and register nothing."""
+    given: Any = qm
     with pytest.raises(TypeError, match=r'write @qm\.worker\("add"\)'):
 
-        @qm.worker  # type: ignore[arg-type]
+        @given.worker
         def add() -> None: ...
 
 
 def test_a_name_is_a_text(qm: QueueManager) -> None:
     """Also where a worker is registered without the decorator."""
-    with pytest.raises(TypeError, match="a task name, a text, not 5"):
-        qm.register_worker(5, print)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="a task name, a text"):
-        qm.register_worker(print, print)  # type: ignore[arg-type]
+    for name, shown in (cast(Any, 5), "5"), (cast(Any, print), "<built-in"):
+        with pytest.raises(TypeError, match=f"a task name, a text, not {shown}"):
+            qm.register_worker(name, print)
     assert list(qm.registry) == ["add"]
+
+
+UNKNOWN: Any = "proces"
+"""No pool, which no checker of types would let pass."""
 
 
 class Misplaced(Worker):
     """Names a pool that there is not."""
 
-    pool = "proces"  # type: ignore[assignment]
+    pool = UNKNOWN
 
     def run(self) -> None: ...
 
@@ -95,14 +100,14 @@ def test_a_pool_that_there_is_not_is_refused(qm: QueueManager) -> None:
     """With those that there are; for a function, a Worker, its class, and for the rest."""
     said = "pool is 'thread' or 'process', not 'proces'"
     with pytest.raises(ValueError, match=said):
-        qm.worker("render", pool="proces")(print)  # type: ignore[arg-type]
+        qm.worker("render", pool=UNKNOWN)(print)
     with pytest.raises(ValueError, match=said):
-        qm.register_worker("render", print, pool="proces")
+        qm.register_worker("render", print, pool=UNKNOWN)
     for worker in (Misplaced, Misplaced()):
         with pytest.raises(ValueError, match=said):
             qm.register_worker("render", worker)
     with pytest.raises(ValueError, match=said):
-        qm.work(burst=True, pool="proces")
+        qm.work(burst=True, pool=UNKNOWN)
     assert list(qm.registry) == ["add"]
 
 

@@ -66,8 +66,11 @@ class Holder(Protocol):
     def release_overdue(self) -> None:
         """Give back what should have been started long ago."""
 
-    def found_nothing(self) -> None:
-        """A claim came back empty before its wait was over."""
+    def holds_nothing(self) -> bool:
+        """Whether it has no task, and none that it had is on its way to being reported."""
+
+    def found_nothing(self, held_nothing: bool) -> None:
+        """A claim came back empty before its wait was over; what it held when that was sent."""
 
 
 class Courier:
@@ -179,6 +182,7 @@ class Courier:
     def _claim(self, room: int) -> float:
         """Claim once; the seconds to wait before the next claim."""
         began = monotonic()
+        held_nothing = self._holder.holds_nothing()
         try:
             tasks = self._polling.claim(
                 self._names, worker=self._worker, max_tasks=room, wait=self._wait
@@ -199,7 +203,7 @@ class Courier:
         took = monotonic() - began
         if self._stopped.is_set() or took > EARLY * self._wait > 0:
             return 0.0
-        self._holder.found_nothing()
+        self._holder.found_nothing(held_nothing)
         # Not for secrets: many workers should not come back all at once.
         return random.uniform(PAUSE / 4, PAUSE) if took < PAUSE else 0.0  # noqa: S311
 

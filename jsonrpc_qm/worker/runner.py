@@ -81,6 +81,7 @@ class Runner:
         self._pace = Pace()
         # Setting, popping and copying a dict's items are atomic.
         self._running: dict[Attempt, Attempt] = {}
+        self._unsettled = 0
         link = Link()
         self._outbox = Outbox(self._source, self.name, link)
         self._courier = self._new_courier(source(), link)
@@ -141,6 +142,7 @@ class Runner:
             by_kind.setdefault(job.kind, []).append(attempt)
         with self._lock:
             self._left -= len(tasks)
+            self._unsettled += len(tasks)
         for kind, attempts in by_kind.items():
             if self._stopping.is_set():
                 self._release(attempts)
@@ -158,8 +160,12 @@ class Runner:
             self._pace.forget()
             self._release_waiting()
 
-    def found_nothing(self) -> None:
-        if self._burst and not self._running and self._courier.is_idle():
+    def holds_nothing(self) -> bool:
+        return not self._unsettled and self._courier.is_idle()
+
+    def found_nothing(self, held_nothing: bool) -> None:
+        # What it held when the claim was sent may have queued more since, or be due again.
+        if self._burst and held_nothing:
             self._end(Ending.EMPTIED, inf)
         self._heartbeat.hurry()
 
@@ -220,6 +226,8 @@ class Runner:
             if wire["status"] == "completed" and attempt.job.result_name is not None:
                 wire["queue"] = attempt.job.follow_ups(attempt.task, attempt.lease)
             self._courier.add(attempt, outcome, waiting)
+        with self._lock:
+            self._unsettled -= 1
         if self._left <= 0 and not self._running:
             self._end(Ending.RECYCLED, inf)
         if self._stopping.is_set():

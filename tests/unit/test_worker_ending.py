@@ -2,15 +2,17 @@
 
 import asyncio
 from threading import Event
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
+from jsonrpc_qm.task import Task
 from jsonrpc_qm.worker import heartbeat as heartbeat_module
 from jsonrpc_qm.worker import runner as runner_module
 from jsonrpc_qm.worker.context import Context
 from jsonrpc_qm.worker.runner import Ending
-from tests.unit.worker_fakes import PATIENCE, FakeManager, working
+from tests.unit.worker_fakes import PATIENCE, FakeManager, FakeSource, working
 
 
 @pytest.fixture
@@ -173,6 +175,34 @@ def test_a_burst_ends_when_nothing_is_due(manager: FakeManager) -> None:
         worker.join()
     assert worker.ending is Ending.EMPTIED
     assert len(manager.tasks) == 40
+    assert manager.all_finished()
+
+
+def test_a_burst_does_what_was_queued_while_it_asked(
+    manager: FakeManager, go: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that found nothing says nothing of what its own tasks have queued since."""
+
+    def work(n: int) -> None:
+        go.wait(PATIENCE)
+        if n:
+            manager.queue("work", [n - 1])
+
+    class Slow(FakeSource):
+        def claim(self, *args: Any, **options: Any) -> list[Task]:
+            taken = super().claim(*args, **options)
+            if not taken and not go.is_set():
+                go.set()
+                until = monotonic() + PATIENCE
+                while not worker.runner.holds_nothing() and monotonic() < until:
+                    sleep(0.001)
+            return taken
+
+    monkeypatch.setattr(manager, "source", lambda: Slow(manager))
+    manager.queue("work", [1])
+    with working(manager, work, burst=True) as worker:
+        worker.join()
+    assert len(manager.tasks) == 2
     assert manager.all_finished()
 
 

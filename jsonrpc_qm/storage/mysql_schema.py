@@ -3,7 +3,11 @@
 All texts are compared byte by byte, with spaces at the end counting. Texts that are looked for have
 a length, as keys need one. There are no partial indexes: `held_key` is the unique key while the
 task is unfinished, and `urgency` turns the order of priorities round, as MariaDB 10.6 has no
-descending indexes.
+descending indexes. Both are stored, and what else is computed: of indexed columns that are virtual
+crashes of servers are known.
+
+Rows that grow must be moved to other pages. What claims write is NULL in new tasks, and takes no
+room there: these have `padding` for it, which the claim takes away.
 """
 
 import logging
@@ -29,13 +33,18 @@ LENGTHS = {
 }
 """Characters of the columns that are not payload."""
 
-_TASK_EXTRAS = """
-    urgency int AS (-priority) VIRTUAL,
+PADDING = 80
+"""Bytes, about as many as a claim writes with the name of its worker, and a completion with a short
+result."""
+
+_TASK_EXTRAS = f"""
+    padding varbinary({PADDING}) DEFAULT '{"-" * PADDING}',
+    urgency int AS (-priority) STORED,
     held_key varchar(200) AS (
-        CASE WHEN status IN ('queued', 'scheduled', 'started') THEN unique_key END) VIRTUAL,
-    ready_name varchar(200) AS (CASE WHEN status = 'queued' THEN name END) VIRTUAL,
+        CASE WHEN status IN ('queued', 'scheduled', 'started') THEN unique_key END) STORED,
+    ready_name varchar(200) AS (CASE WHEN status = 'queued' THEN name END) STORED,
     ended_status varchar(16) AS (
-        CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN status END) VIRTUAL,
+        CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN status END) STORED,
     UNIQUE KEY task_id (id),
     UNIQUE KEY task_unique (name, held_key),
     KEY task_ready (ready_name, urgency, run_at),

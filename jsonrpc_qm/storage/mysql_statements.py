@@ -74,8 +74,8 @@ def candidates(columns: str) -> str:
 
 
 def take(seqs: Sequence[int]) -> str:
-    """Take locked tasks, given by their rows' numbers."""
-    return f"UPDATE task SET {CLAIMED} WHERE seq IN ({_literals(seqs)})"
+    """Take locked tasks, given by their rows' numbers; in the room that their padding had."""
+    return f"UPDATE task SET padding = NULL, {CLAIMED} WHERE seq IN ({_literals(seqs)})"
 
 
 def remove(seqs: Sequence[int]) -> str:

@@ -5,13 +5,19 @@ version. A change of them also is a file here, numbered, which brings an older d
 tables with all that is in it. It stays as it is once it was released.
 """
 
-from jsonrpc_qm.storage.migrations import m0001_first_tables, m0002_history, m0003_lists
+from jsonrpc_qm.storage.migrations import (
+    m0001_first_tables,
+    m0002_history,
+    m0003_lists,
+    m0004_room,
+)
 from jsonrpc_qm.storage.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_first_tables.MIGRATION,
     m0002_history.MIGRATION,
     m0003_lists.MIGRATION,
+    m0004_room.MIGRATION,
 )
 """In the order of their versions, from 1 on without gaps."""
 

@@ -242,7 +242,7 @@ def test_an_older_index_of_lists_is_replaced_by_an_operator(
     with pytest.raises(Unavailable, match=r"schema version 3 .*jsonrpc-qm migrate"):
         open_storage(url)
     newest, made = migrate(url)
-    assert [step.version for step in made] == [3]
+    assert made[0].version == 3
     assert newest >= 3
     with closing(open_storage(url)) as after:
         assert isinstance(after, PostgresqlStorage)

@@ -256,8 +256,10 @@ def _expiry(record: Record) -> int | None:
     return record.expires_at if record.attempts == 0 else None
 
 
-def _earliest(*moments: int | None) -> int | None:
-    return min((moment for moment in moments if moment is not None), default=None)
+def _earliest(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _own_error(type: str, message: str) -> str:

@@ -1,7 +1,7 @@
 """What a transaction has done to tasks, counted: for tallies and metrics."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 
 from jsonrpc_qm.record import Record
@@ -50,11 +50,17 @@ class Moves:
         for (name, status), tasks in Counter((r.name, r.status) for r in records).items():
             self.tasks[name, NEW, status] += tasks
 
-    def complete(self, before: Record, now: int) -> None:
-        """Count that a started task has been completed, whatever else came of it."""
-        assert before.started_at is not None
-        self.tasks[before.name, "started", "completed"] += 1
-        self.ran[before.name, now - before.started_at] += 1
+    def claim(self, taken: Collection[Record]) -> None:
+        """Count that queued tasks have been taken; they are as they are now."""
+        self.claimed.extend(taken)
+        for name, tasks in Counter(record.name for record in taken).items():
+            self.tasks[name, "queued", "started"] += tasks
+
+    def complete(self, ran: Mapping[tuple[str, int], int]) -> None:
+        """Count that started tasks have been completed, given by name and how long they ran."""
+        self.ran.update(ran)
+        for (name, _), tasks in ran.items():
+            self.tasks[name, "started", "completed"] += tasks
 
     def tally(self) -> Counter[tuple[str, str]]:
         """How many tasks more, or fewer, there are by name and status."""

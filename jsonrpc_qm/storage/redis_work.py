@@ -76,6 +76,7 @@ class Work:
         self._is_all = is_all
         """Whether the queue has no other shard, where an id may be."""
         self._mark = new_mark()
+        self._revision = self._mark[:REVISION]
         self.completions: list[Completion] = []
         self.additions: list[Addition] = []
         self.claims: list[Asked] = []
@@ -168,7 +169,7 @@ class Work:
         commit.step("HDEL", self._keys.holders, free)
 
     def _step_additions(self, commit: Commit) -> None:
-        keys, revision = self._keys, self._mark[:REVISION]
+        keys, revision = self._keys, self._revision
         tasks: list[bytes] = []
         places: dict[str, list[bytes]] = defaultdict(list)
         names: Counter[str] = Counter()
@@ -205,29 +206,36 @@ class Work:
 
     def take(self, answer: Sequence[Sequence[bytes | None]]) -> None:
         """Take in what lua/work.lua answers: it is done."""
-        for outcome, before, at in self.completions:
-            self._moves.complete(before, at)
-            self._changed.append((outcome.id, None))
+        self._changed += [(outcome.id, None) for outcome, *_ in self.completions]
+        self._moves.complete(Counter(map(_ran, self.completions)))
         for groups, *_ in self.additions:
             self._moves.add(chain.from_iterable(groups))
         for (claim, at, taken, records), values in zip(self.claims, answer, strict=True):
-            found = [self._taken(claim, at, value) for value in values if value is not None]
+            found = [value for value in values if value is not None]
             # They come name by name.
-            stored = in_order(filter(None, found))
+            stored = in_order([*self._taken(claim, at, found), *self._still_taken(at, found)])
             taken += stored
             records += [record for record, _ in stored]
 
-    def _taken(self, claim: Claim, at: int, value: bytes) -> Stored | None:
-        """What was taken, if it still is."""
-        before, number, _ = unpacked_record(value)
-        if value[:REVISION] == self._mark[:REVISION]:
-            after = claimed(before, at, worker=claim.worker, lease=claim.lease)
-            self._moves.see(before, after)
-            self._changed.append((after.id, (after, number)))
-            return after, number
-        # It was sent again, and somebody has changed the task meanwhile.
-        after, _ = unpacked(value)
-        return (after, number) if after.status == "started" and after.started_at == at else None
+    def _taken(self, claim: Claim, at: int, values: Iterable[bytes]) -> list[Stored]:
+        """What was taken, and is as the server has left it."""
+        stored = []
+        for value in values:
+            if value.startswith(self._revision):
+                before, number, _ = unpacked_record(value)
+                after = claimed(before, at, worker=claim.worker, lease=claim.lease)
+                stored.append((after, number))
+        self._moves.claim([record for record, _ in stored])
+        self._changed += [(each[0].id, each) for each in stored]
+        return stored
+
+    def _still_taken(self, at: int, values: Iterable[bytes]) -> Iterator[Stored]:
+        """What was taken, and somebody has changed before it was sent again: what still is."""
+        for value in values:
+            if not value.startswith(self._revision):
+                record, number = unpacked(value)
+                if record.status == "started" and record.started_at == at:
+                    yield record, number
 
     def moves(self) -> Moves:
         """What has been done to tasks."""
@@ -236,7 +244,14 @@ class Work:
     def changed(self) -> Iterator[tuple[str, Stored | None, bytes]]:
         """Each task that was changed, with its new revision; None for one that is finished."""
         for id, stored in self._changed:
-            yield id, stored, self._mark[:REVISION]
+            yield id, stored, self._revision
+
+
+def _ran(completion: Completion) -> tuple[str, int]:
+    """The name of a task, and for how long its attempt ran."""
+    _, before, at = completion
+    assert before.started_at is not None
+    return before.name, at - before.started_at
 
 
 def in_order(taken: Iterable[Stored]) -> list[Stored]:

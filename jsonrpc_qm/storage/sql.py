@@ -204,9 +204,7 @@ class SqlStorage(Alone, SqlTransitions, SqlLists, SqlCopy, TellsMoves):
         if not names:
             return []
         taken = self._taken(claim, names, now)
-        self._moves.claimed.extend(taken)
-        for name, tasks in Counter(record.name for record in taken).items():
-            self._moves.tasks[name, "queued", "started"] += tasks
+        self._moves.claim(taken)
         return taken
 
     def _taken(self, claim: Claim, names: Sequence[str], now: int) -> list[Record]:

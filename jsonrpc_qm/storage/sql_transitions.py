@@ -6,7 +6,7 @@ unique key can depend on each other, and go one by one.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -58,7 +58,7 @@ class SqlTransitions(ABC):
             return [False] * len(outcomes)
         rows = [(o.id, o.token, o.result) for o in outcomes if not o.queue]
         ran = {id: (name, now - started_at) for id, name, started_at in self._completed(rows, now)}
-        self._count_completed(Counter(ran.values()))
+        self._moves.complete(Counter(ran.values()))
         return [outcome.id in ran for outcome in outcomes]
 
     @abstractmethod
@@ -67,12 +67,6 @@ class SqlTransitions(ABC):
     ) -> Iterable[tuple[str, str, int]]:
         """Complete the tasks, given by id, token and result, that are held by that token; the id,
         the name and the start of each."""
-
-    def _count_completed(self, ran: Mapping[tuple[str, int], int]) -> None:
-        """Count attempts, given by name and how long they took."""
-        self._moves.ran.update(ran)
-        for (name, _), tasks in ran.items():
-            self._moves.tasks[name, "started", "completed"] += tasks
 
     def _apply(self, events: list[Placed], now: int) -> dict[int, Answer]:
         """Apply events of different tasks."""

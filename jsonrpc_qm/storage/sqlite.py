@@ -143,7 +143,7 @@ class SqliteStorage(SqlRowsStorage):
         ran: Counter[tuple[str, int]] = Counter()
         for name, started_at, tasks in held:
             ran[name, now - started_at] += tasks
-        self._count_completed(ran)
+        self._moves.complete(ran)
         return True
 
     def _read(self, ids: Sequence[str], lock: str = "") -> list[Record]:

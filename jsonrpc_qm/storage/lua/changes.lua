@@ -49,25 +49,31 @@ function changes.call(command, key, strings)
     end)
 end
 
+-- The values that fields of a hash have, false for one that is not there.
+function changes.values_of(key, strings, first, last)
+    local values, count = {}, 0
+    each_chunk(strings, first, last, function(...)
+        for _, value in ipairs(redis.call('HMGET', key, ...)) do
+            count = count + 1
+            values[count] = value
+        end
+    end)
+    return values
+end
+
 -- Fields, then as many values, '' for one that is not there: whether the fields have values that
 -- `agree` with those.
 local function are_unchanged(step, agree)
     local strings = step.strings
-    local half = (step.last - step.first + 1) / 2
-    local place = step.first + half
-    local unchanged = true
-    each_chunk(strings, step.first, place - 1, function(...)
-        for _, value in ipairs(redis.call('HMGET', step.key, ...)) do
-            local expected = strings[place]
-            place = place + 1
-            if not value then
-                unchanged = unchanged and expected == ''
-            else
-                unchanged = unchanged and expected ~= '' and agree(value, expected)
-            end
+    local fields = (step.last - step.first + 1) / 2
+    local last = step.first + fields - 1
+    for number, value in ipairs(changes.values_of(step.key, strings, step.first, last)) do
+        local expected = strings[last + number]
+        if not value and expected ~= '' or value and (expected == '' or not agree(value, expected)) then
+            return false
         end
-    end)
-    return unchanged
+    end
+    return true
 end
 
 local check = {}
@@ -89,13 +95,12 @@ end
 
 -- Ids that are not there.
 function check.absent(step)
-    local absent = true
-    each_chunk(step.strings, step.first, step.last, function(...)
-        for _, value in ipairs(redis.call('HMGET', step.key, ...)) do
-            absent = absent and not value
+    for _, value in ipairs(changes.values_of(step.key, step.strings, step.first, step.last)) do
+        if value then
+            return false
         end
-    end)
-    return absent
+    end
+    return true
 end
 
 -- Pairs of an id that is not there and the value to write.

@@ -86,8 +86,8 @@ local function first_ones(found, most)
     return first
 end
 
--- What gives each task its new beginning from its old one, as transitions.claimed does.
-local function claimer(now, given)
+-- What gives each task from what it was, as transitions.claimed does, with `event` behind it.
+local function claimer(now, given, event)
     local revision = sub(ARGV[1], 1, 8)
     local first_token = struct.pack('>I8', now)
     local dues = {}
@@ -104,7 +104,7 @@ local function claimer(now, given)
         if sub(value, 18, 25) ~= NO_TOKEN then
             token = struct.pack('>I8', math.max(struct.unpack('>I8', value, 18) + 1, now))
         end
-        return revision .. sub(value, 9, 16) .. 's' .. token .. due .. sub(value, 34), due
+        return revision .. sub(value, 9, 16) .. 's' .. token .. due .. sub(value, 34) .. event, due
     end
 end
 
@@ -112,23 +112,20 @@ end
 local function take(step, number, members)
     local strings = step.strings
     local keys = step.place + 1 + 4 * number  -- that of {shard}ready, before the others of the name
-    local ids, values = {}, {}
+    local ids = {}
     for at, member in ipairs(members) do
         ids[at] = sub(member, 21)
     end
-    changes.each_chunk(ids, 1, #ids, function(...)
-        for _, value in ipairs(redis.call('HMGET', KEYS[step.place], ...)) do
-            values[#values + 1] = value
-        end
-    end)
-    local claimed = claimer(tonumber(strings[step.first]), strings[step.first + 4])
-    local event = strings[step.first + 5]
+    local values = changes.values_of(KEYS[step.place], ids, 1, #ids)
+    local before = #step.ids
+    local now, lease, event = strings[step.first], strings[step.first + 4], strings[step.first + 5]
+    local claimed = claimer(tonumber(now), lease, event)
     local tasks, places, started, due, expiring, urgent = {}, {}, {}, {}, {}, {}
     for at, value in ipairs(values) do
         local place, second = sub(members[at], 13), 2 * at
         local taken, due_at = claimed(value)
-        tasks[second - 1], tasks[second] = ids[at], taken .. event
-        step.ids[#step.ids + 1], step.taken[#step.taken + 1] = ids[at], tasks[second]
+        tasks[second - 1], tasks[second] = ids[at], taken
+        step.ids[before + at], step.taken[before + at] = ids[at], taken
         places[at] = place
         started[second - 1], started[second] = '0', place
         due[second - 1], due[second] = '0', due_at .. place

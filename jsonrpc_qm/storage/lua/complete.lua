@@ -18,17 +18,14 @@ end
 
 function changes.checks.complete(step)
     local strings, count = step.strings, completions(step)
-    local token = step.first + count
-    local are_held = true
-    step.values = {}
-    changes.each_chunk(strings, step.first + 1, token, function(...)
-        for _, value in ipairs(redis.call('HMGET', KEYS[step.place], ...)) do
-            token = token + 1
-            are_held = are_held and value and sub(value, 17, 25) == 's' .. strings[token]
-            step.values[#step.values + 1] = value
+    local tokens = step.first + count
+    step.values = changes.values_of(KEYS[step.place], strings, step.first + 1, tokens)
+    for number, value in ipairs(step.values) do
+        if not value or sub(value, 17, 25) ~= 's' .. strings[tokens + number] then
+            return false
         end
-    end)
-    return are_held
+    end
+    return true
 end
 
 function changes.writes.complete(step)
@@ -37,11 +34,12 @@ function changes.writes.complete(step)
     local tasks, due, started, completed, moments = {}, {}, {}, {}, {}
     for number, value in ipairs(step.values) do
         local id = strings[step.first + number]
-        local place = sub(value, 9, 16) .. id
-        local kept = sub(value, 34) .. strings[step.first + 2 * count + number]
+        local event = strings[step.first + 2 * count + number]
+        local stored, token = sub(value, 9, 16), sub(value, 18, 25)
+        local place = stored .. id
         local second = 2 * number
         tasks[second - 1] = id
-        tasks[second] = revision .. sub(value, 9, 16) .. 'c' .. sub(value, 18, 25) .. NO_MOMENT .. kept
+        tasks[second] = revision .. stored .. 'c' .. token .. NO_MOMENT .. sub(value, 34) .. event
         started[number] = place
         due[number] = sub(value, 26, 33) .. place
         completed[second - 1], completed[second] = '0', place

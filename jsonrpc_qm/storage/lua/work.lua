@@ -18,12 +18,7 @@ local kept = redis.call('GET', KEYS[1])
 if kept and sub(kept, 1, #mark) == mark then
     local answer = {}
     for claim, ids in ipairs(cmsgpack.unpack(sub(kept, #mark + 1))) do
-        answer[claim] = {}
-        changes.each_chunk(ids, 1, #ids, function(...)
-            for _, value in ipairs(redis.call('HMGET', KEYS[3], ...)) do
-                table.insert(answer[claim], value)
-            end
-        end)
+        answer[claim] = changes.values_of(KEYS[3], ids, 1, #ids)
     end
     return answer
 end

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-import uuid_utils
 from msgspec.structs import replace
 
 from benchmarks.calls import PARAMETERS
 from benchmarks.plan import Plan
 from benchmarks.show import progress
+from jsonrpc_qm.ids import new_id
 from jsonrpc_qm.operations import Rules
 from jsonrpc_qm.params import QueueParams
 from jsonrpc_qm.record import Record
@@ -87,10 +87,11 @@ class _Tasks:
             yield self._task(names, place, now, run_at=run_at, due_at=run_at, status="scheduled")
 
     def _task(self, names: Sequence[str], place: int, now: int, **changes: object) -> Record:
+        name = names[place % len(names)]
         return replace(
             self._made[place % len(self._made)],
-            id=str(uuid_utils.uuid7()),
-            name=names[place % len(names)],
+            id=new_id(name),
+            name=name,
             created_at=now,
             updated_at=now,
             **changes,

@@ -159,7 +159,8 @@ class QueueManager(Verbs):
 
         Raises:
             SystemExit: it can't listen there, or can't use the storage; a line on stderr has said
-                so, the exit code is 5, and the cause of this is the error itself.
+                so, the exit code is 5, and the cause of this is the error itself. Or Ctrl-C came
+                before the workers ran, or again after they had ended; the exit code is 130.
             InvalidParams: an option of the manager has a wrong value, or a file can't be used, or
                 other machines could call and there are neither `tokens` nor `allow_anyone`.
             TypeError: there is no such option.

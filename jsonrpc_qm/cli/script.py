@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 
-from jsonrpc_qm.cli.exits import UNAVAILABLE, Failure
+from jsonrpc_qm.cli.exits import INTERRUPTED, UNAVAILABLE, Failure
 from jsonrpc_qm.cli.serve import first_task, greeting
 from jsonrpc_qm.errors import Unavailable
 from jsonrpc_qm.server.running import CannotListen
@@ -18,9 +18,14 @@ logger = logging.getLogger("jsonrpc_qm.server")
 
 @contextmanager
 def ending_in_a_line() -> Iterator[None]:
-    """Where the port or the storage can't be had, say so in a line and end as `serve` does."""
+    """Where the port or the storage can't be had, say so in a line and end as `serve` does.
+
+    Ctrl-C while no worker runs, as it begins and as it ends, says nothing.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except (CannotListen, Unavailable) as error:
         failure = Failure(str(error), UNAVAILABLE)
         click.echo(failure.line(), err=True)

@@ -316,6 +316,10 @@ class Verbs(ABC):
     def retry_many(self, **which: Unpack[Which]) -> int:
         """Queue failed and cancelled tasks again: those that `which` describes, or all; how many.
 
+        Args:
+            which: `ids`, up to 10,000, or any of `name`, `status`, `query`, `since` and `until`, as
+                `list_tasks` takes them; with `dry_run=True` they are only counted.
+
         Raises:
             Unavailable: with `answer_lost` in its data, a part may be done; it is not repeated.
         """

@@ -3,11 +3,11 @@
 All texts are compared byte by byte, with spaces at the end counting. Texts that are looked for have
 a length, as keys need one. There are no partial indexes: `held_key` is the unique key while the
 task is unfinished, and `urgency` turns the order of priorities round, as MariaDB 10.6 has no
-descending indexes. Both are stored, and what else is computed: of indexed columns that are virtual
-crashes of servers are known.
+descending indexes. What is computed is stored: servers are known to crash over indexed columns that
+are virtual.
 
-Rows that grow must be moved to other pages. What claims write is NULL in new tasks, and takes no
-room there: these have `padding` for it, which the claim takes away.
+A row that grows may have to move to another page. What claims write is NULL in a new task, and
+takes no room there: so it has `padding` of about that length, which the claim takes away.
 """
 
 import logging

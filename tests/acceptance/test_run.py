@@ -170,3 +170,14 @@ def test_without_logging_of_its_own_a_script_speaks_as_the_commands_do(start: St
     assert all(re.match(r"\d{4}-\d\d-\d\d \S+Z (INFO|WARNING) +jsonrpc_qm", line) for line in lines)
     assert any(line.endswith("serves add") for line in lines)
     assert any(f"WARNING jsonrpc_qm.worker: add {task.id} failed" in line for line in lines)
+
+
+def test_ctrl_c_while_it_starts_or_stops_is_no_traceback(start: Start) -> None:
+    """Signals are left to Python while no worker runs: here in the moment before the first does."""
+    app = start(
+        "import signal; from jsonrpc_qm.cli import script; "
+        "script.say_where = lambda *_, **__: signal.raise_signal(signal.SIGINT); qm.run(port=0)"
+    )
+    _, log = app.communicate(timeout=30)
+    assert app.returncode == 130, log
+    assert "Traceback" not in log

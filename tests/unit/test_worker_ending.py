@@ -182,6 +182,7 @@ def test_a_burst_does_what_was_queued_while_it_asked(
     manager: FakeManager, go: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A claim that found nothing says nothing of what its own tasks have queued since."""
+    begun = Event()
 
     def work(n: int) -> None:
         go.wait(PATIENCE)
@@ -192,6 +193,7 @@ def test_a_burst_does_what_was_queued_while_it_asked(
         def claim(self, *args: Any, **options: Any) -> list[Task]:
             taken = super().claim(*args, **options)
             if not taken and not go.is_set():
+                begun.wait(PATIENCE)
                 go.set()
                 until = monotonic() + PATIENCE
                 while not worker.runner.holds_nothing() and monotonic() < until:
@@ -201,7 +203,9 @@ def test_a_burst_does_what_was_queued_while_it_asked(
     monkeypatch.setattr(manager, "source", lambda: Slow(manager))
     manager.queue("work", [1])
     with working(manager, work, burst=True) as worker:
+        begun.set()
         worker.join()
+    assert worker.ending is Ending.EMPTIED
     assert len(manager.tasks) == 2
     assert manager.all_finished()
 

@@ -232,10 +232,11 @@ class Work:
     def _still_taken(self, at: int, values: Iterable[bytes]) -> Iterator[Stored]:
         """What was taken, and somebody has changed before it was sent again: what still is."""
         for value in values:
-            if not value.startswith(self._revision):
-                record, number = unpacked(value)
-                if record.status == "started" and record.started_at == at:
-                    yield record, number
+            if value.startswith(self._revision):
+                continue
+            record, number = unpacked(value)
+            if record.status == "started" and record.started_at == at:
+                yield record, number
 
     def moves(self) -> Moves:
         """What has been done to tasks."""

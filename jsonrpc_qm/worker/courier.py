@@ -70,7 +70,8 @@ class Holder(Protocol):
         """Whether it has no task, and none that it had is on its way to being reported."""
 
     def found_nothing(self, held_nothing: bool) -> None:
-        """A claim came back empty before its wait was over; what it held when that was sent."""
+        """A claim came back empty before its wait was over; whether it held nothing when that was
+        sent."""
 
 
 class Courier:

@@ -82,6 +82,7 @@ class Runner:
         # Setting, popping and copying a dict's items are atomic.
         self._running: dict[Attempt, Attempt] = {}
         self._unsettled = 0
+        """Tasks that were taken, and whose end the courier does not have yet."""
         link = Link()
         self._outbox = Outbox(self._source, self.name, link)
         self._courier = self._new_courier(source(), link)
